@@ -1,0 +1,202 @@
+"""What can be said of a policy without looking at combinations: its names, bounds and conditions.
+
+Knows the policy and the shapes of its upstream's observations; yields a sentence a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from remediate.errors import did_you_mean
+from remediate.history import Bounds
+from remediate.observation import ABSENT, PRESENT, Shape
+from remediate.policy import AsIf, Condition, NoOpThen, Policy, RetryThen, Rule, Schedule, Section, Then, When
+from remediate.regions import Axis, Box, Space
+
+__all__ = ["bound_problems", "box_of", "is_timed", "name_problems", "witnessed"]
+
+_TRUTH = {True: "true", False: "false"}
+
+Groups = Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+def witnessed(shape: Shape) -> Space:
+    """The axes of a shape, and after them its witnesses, each present or absent."""
+    return Space((*shape.space.axes, *(Axis(name, (PRESENT, ABSENT)) for name in shape.witnesses)))
+
+
+def name_problems(policy: Policy, shapes: Mapping[str, Shape]) -> Iterator[str]:
+    for kind in policy.sections:
+        if kind not in shapes:
+            yield f"unknown key `{kind}`{did_you_mean(kind, shapes)}"
+    for kind in shapes:
+        if kind not in policy.sections:
+            yield f"the section `{kind}` is missing"
+    yield from _group_problems(policy, shapes)
+    for kind, section in policy.sections.items():
+        if kind in shapes:
+            yield from (f"{kind} {what}" for what in _section_problems(policy, section, shapes[kind]))
+    used: set[str] = set()
+    for place, name in _schedule_uses(policy):
+        used.add(name)
+        if name not in policy.schedules:
+            yield f"{place}: unknown schedule `{name}`{did_you_mean(name, policy.schedules)}"
+    for kind, section in policy.sections.items():
+        for rule in section.rules:
+            if rule.limit is not None:
+                used.add(rule.limit)
+                yield from _limit_problems(policy, f'{kind} rule "{rule.name}"', rule)
+    for table, names in (("schedules", policy.schedules), ("limits", policy.limits)):
+        for name in names:
+            if name not in used:
+                yield f"{table}.{name}: no rule uses it"
+
+
+def _section_problems(policy: Policy, section: Section, shape: Shape) -> Iterator[str]:
+    whens = [(f'rule "{rule.name}": when', rule.when, shape.space) for rule in section.rules]
+    whens += [(f'invariant "{one.name}": when', one.when, shape.space) for one in section.invariants]
+    whens += [(f'anomaly "{one.name}": when', one.when, witnessed(shape)) for one in section.anomalies]
+    for used in {rule.outcome.schedule for rule in section.rules} & set(policy.schedules):
+        spent = policy.schedules[str(used)].spent
+        if spent is not None and isinstance(spent.then, AsIf):
+            whens.append((f"schedules.{used}: as_if", spent.then.as_if, shape.space))
+    for place, when, space in whens:
+        yield from (f"{place}.{what}" for what in _when_problems(space, when, policy.groups, shape))
+    for entry, names in (
+        ("rule", [rule.name for rule in section.rules]),
+        ("invariant", [invariant.name for invariant in section.invariants]),
+    ):
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f'{entry} "{name}": there are two of this name'
+    repairable = [rule.name for rule in section.rules if rule.repairable]
+    if repairable and section.repair is None:
+        yield f'rule "{repairable[0]}": is repairable, but the section says no `repair`'
+    if section.repair is not None and not repairable:
+        yield "repair: no rule is repairable"
+
+
+def _limit_problems(policy: Policy, place: str, rule: Rule) -> Iterator[str]:
+    if rule.limit not in policy.limits:
+        yield f"{place}: unknown limit `{rule.limit}`{did_you_mean(str(rule.limit), policy.limits)}"
+    if rule.outcome.schedule is not None:
+        yield f"{place}: limit: a rule carries one limit, and its schedule is one already"
+
+
+def _schedule_uses(policy: Policy) -> Iterator[tuple[str, str]]:
+    for kind, section in policy.sections.items():
+        for rule in section.rules:
+            if rule.outcome.schedule is not None:
+                yield f'{kind} rule "{rule.name}"', rule.outcome.schedule
+        if section.repair is not None:
+            yield f"{kind}.repair", section.repair.schedule
+
+
+def _group_problems(policy: Policy, shapes: Mapping[str, Shape]) -> Iterator[str]:
+    axes = {axis.name: axis for shape in shapes.values() for axis in shape.space.axes}
+    for field, groups in policy.groups.items():
+        if field not in axes:
+            yield f"groups.{field}: unknown field{did_you_mean(field, axes)}"
+            continue
+        known = axes[field].values
+        for name, values in groups.items():
+            if name in (*known, PRESENT):
+                yield f"groups.{field}.{name}: a value of the field has this name already"
+            for value in values:
+                if value not in known:
+                    yield f"groups.{field}.{name}: unknown value `{value}`{did_you_mean(value, known)}"
+
+
+def bound_problems(policy: Policy) -> Iterator[str]:
+    for name, schedule in policy.schedules.items():
+        yield from (f"schedules.{name}: {what}" for what in _schedule_problems(schedule))
+    for name, limit in policy.limits.items():
+        if limit.bounds == Bounds():
+            yield f"limits.{name}: has no bound: one of `attempts`, `failing_for_s`, `syncing_for_s` is needed"
+        yield from _spent_problems(f"limits.{name}", limit.spent.then)
+    for kind, section in policy.sections.items():
+        for rule in section.rules:
+            used = rule.outcome.schedule
+            if used is not None and used in policy.schedules:
+                yield from _endless_problems(f'{kind} rule "{rule.name}"', used, policy.schedules[used])
+    if is_timed(policy.retry_after.then):
+        yield "retry_after: what follows too long a pause can't wait on a schedule"
+    for name, seconds in attrs.asdict(policy.look_again_s).items():
+        if seconds <= 0:
+            yield f"look_again_s.{name}: expected more than 0"
+
+
+def _schedule_problems(schedule: Schedule) -> Iterator[str]:
+    if schedule.first_s <= 0:
+        yield "first_s: expected more than 0"
+    if schedule.factor < 1:
+        yield "factor: expected a number from 1"
+    if schedule.first_s > schedule.ceiling_s:
+        yield f"first_s: {schedule.first_s:g} is above ceiling_s, {schedule.ceiling_s:g}"
+    if schedule.floor_s > schedule.first_s:
+        yield f"floor_s: {schedule.floor_s:g} is above first_s, {schedule.first_s:g}"
+    if schedule.within_s is not None and schedule.within_s <= 0:
+        yield "within_s: expected more than 0"
+    if schedule.spent is not None:
+        yield from _spent_problems("spent", schedule.spent.then)
+
+
+def _spent_problems(place: str, then: Then | AsIf) -> Iterator[str]:
+    if not isinstance(then, AsIf) and is_timed(then):
+        yield f"{place}: what follows a spent limit must not wait or retry again"
+
+
+def _endless_problems(place: str, name: str, schedule: Schedule) -> Iterator[str]:
+    if schedule.within_s is None:
+        yield f"{place}: schedules.{name} has no bound in time: `within_s` is missing"
+    if schedule.spent is None:
+        yield f"{place}: schedules.{name} says nothing for when it is used up: `spent` is missing"
+
+
+def is_timed(then: Then) -> bool:
+    return isinstance(then, RetryThen) or (isinstance(then, NoOpThen) and then.look_again is not None)
+
+
+# Conditions: what a `when` says, as a box.
+
+
+def box_of(space: Space, when: When, groups: Groups) -> Box:
+    """The box of some conditions that :func:`name_problems` found nothing wrong with."""
+    return space.box({field: _values(space.axes[space.index(field)], when[field], groups) for field in when})
+
+
+def _values(axis: Axis, condition: Condition, groups: Groups) -> Iterator[str]:
+    for value in condition.values:
+        if isinstance(value, bool):
+            yield _TRUTH[value]
+        elif value in axis.values:
+            yield value
+        elif value == PRESENT:
+            yield from (known for known in axis.values if known != ABSENT)
+        else:
+            yield from groups[axis.name][value]
+
+
+def _when_problems(space: Space, when: When, groups: Groups, shape: Shape) -> Iterator[str]:
+    axes = {axis.name: axis for axis in space.axes}
+    for field, condition in when.items():
+        if field in axes:
+            for what in _condition_problems(axes[field], condition, groups.get(field, {})):
+                yield f"{field}: {what}"
+        elif field in shape.witnesses:
+            yield f"{field}: only an anomaly may ask for it"
+        else:
+            yield f"{field}: unknown field{did_you_mean(field, axes)}"
+
+
+def _condition_problems(axis: Axis, condition: Condition, groups: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    is_boolean = "true" in axis.values
+    for value in condition.values:
+        if isinstance(value, bool):
+            if not is_boolean:
+                yield "expected a string, got a boolean"
+        elif is_boolean and value not in (ABSENT, PRESENT):
+            yield f"expected true, false or `{ABSENT}`, got `{value}`"
+        elif value not in axis.values and value not in groups and value != PRESENT:
+            yield f"unknown value `{value}`{did_you_mean(value, [*axis.values, *groups, PRESENT])}"

@@ -1,0 +1,45 @@
+"""The `remediate` command: its parts, and what they share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import remediate
+from remediate.cli import decide, explain, policy
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="What to do now about a sync connection that fails: retry, re-authorise, escalate, or leave it alone.",
+    epilog="Example: remediate decide responses.ndjson --json",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(remediate.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("decide")(decide.decide)
+app.command("explain")(explain.explain)
+app.add_typer(policy.app, name="policy")
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,118 @@
+"""`remediate explain`: why, and what would change it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from remediate.cli import output
+from remediate.decision import Owner, Retry, headline
+from remediate.engine import DEFAULT_POLICY, Engine
+from remediate.errors import did_you_mean, printable
+from remediate.explaining import Change, Explanation
+from remediate.wire import dumps, explanation_dict
+
+__all__ = ["explain"]
+
+
+def explain(
+    what: Annotated[str, typer.Argument(help="A failure reason or error of the upstream, a file, or - for stdin.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    policy: Annotated[str, typer.Option(help="A shipped policy by its name, or a policy file.")] = DEFAULT_POLICY,
+) -> None:
+    """Explain the decision about a reason, or about each connection of a file.
+
+    Shows the rule, the combination, the nearest changes of input that would change the answer, and
+    who acts next and how. Exit status as for decide.
+
+    Example: remediate explain QUICKBOOKS_SERVICE_UNAVAILABLE
+    """
+    engine = output.load_engine(policy)
+    bad = False
+    with output.whole_output():
+        for explained in _explained(engine, what):
+            if isinstance(explained, output.BadEntry):
+                bad = True
+            if json:
+                said = explained.as_dict if isinstance(explained, output.BadEntry) else explanation_dict(explained)
+                sys.stdout.write(dumps(said) + "\n")
+            elif isinstance(explained, output.BadEntry):
+                message = printable(str(explained.error), longest=None)
+                output.console().print(f"line {explained.line}: {message}\n", soft_wrap=True)
+            else:
+                _show(explained)
+    raise typer.Exit(output.BAD_INPUT if bad else 0)
+
+
+def _explained(engine: Engine, what: str) -> Iterator[Explanation | output.BadEntry]:
+    examples = engine.upstream.examples(what)
+    if examples:
+        yield from (engine.explain(example) for example in examples)
+        return
+    if what != output.STDIN and not Path(what).exists():
+        hint = did_you_mean(what, engine.upstream.words) or "; a file of that name does not exist either"
+        output.refuse(f"`{printable(what)}` is nothing that {engine.upstream.name} publishes{hint}")
+    with output.opened(what) as stream:
+        for _, read in output.records(engine, stream, what):
+            yield read if isinstance(read, output.BadEntry) else engine.explain(read)
+
+
+def _show(explanation: Explanation) -> None:
+    decision = explanation.decision
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(ratio=1)
+    rows = {
+        "connection": "" if explanation.key is None else printable(explanation.key, longest=None),
+        "answer": _answer(explanation),
+        "because": decision.because,
+        "acts next": explanation.acts_next or "nobody: it goes on by itself",
+        **{f"  {owner}": decision.next_steps.of(owner) or "" for owner in Owner},
+        "rule": decision.rule,
+        "matches": _fields(explanation.when) or "everything that is left",
+        "combination": ", ".join(f"{name}={value}" for name, value in explanation.combination.items()),
+        "as it came": ", ".join(f"{name}={printable(value)}" for name, value in explanation.received.items()),
+        "anomalies": ", ".join(decision.anomalies),
+        "evidence": decision.evidence,
+        "limit": _limit(explanation),
+        "would change it": "\n".join(map(_change, explanation.changes)),
+        "and in time": "\n".join(map(_change, explanation.later)),
+        "policy": f"{decision.policy.name} {decision.policy.revision} {decision.policy.sha256[:12]}",
+    }
+    for name, text in rows.items():
+        if text:
+            grid.add_row(name, Text(text, style="bold" if name == "answer" else ""))
+    out = output.console()
+    out.print(grid)
+    out.print()
+
+
+def _answer(explanation: Explanation) -> str:
+    decision = explanation.decision
+    said = headline(decision)
+    if isinstance(decision, Retry):
+        said += f": attempt {decision.attempt}, {'in ' if decision.delay_s else ''}{output.duration(decision.delay_s)}"
+        said += f" (at most {output.duration(decision.ceiling_s)}), repeats {decision.repeats}"
+    elif decision.look_again_s is not None:
+        said += f"; look again in {output.duration(decision.look_again_s)}"
+    return f"{said}; {'a sync may start now' if decision.may_sync else 'no sync now'}"
+
+
+def _limit(explanation: Explanation) -> str:
+    if explanation.limit is None:
+        return ""
+    return f"{explanation.limit}, {'passed' if explanation.limit_passed else 'not passed yet'}"
+
+
+def _change(change: Change) -> str:
+    return f"{_fields(change.fields)}  →  {change.answer}"
+
+
+def _fields(fields: Mapping[str, tuple[str, ...]]) -> str:
+    return ", ".join(f"{name} = {' | '.join(values)}" for name, values in fields.items())

@@ -1,0 +1,116 @@
+"""What every command shares: consoles, exit codes, engines, and input that may be bad."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Final, NoReturn
+
+import attrs
+import typer
+from rich.console import Console
+
+from remediate.cli.reading import Entry, entries
+from remediate.engine import Engine
+from remediate.errors import InputError, PolicyError, printable
+from remediate.upstreams import Record
+
+__all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "console", "duration", "load_engine", "opened", "records"]
+__all__ += ["refuse", "whole_output"]
+
+BAD_INPUT: Final = 1
+"""Exit status: some input was bad, or a check found something."""
+REFUSED: Final = 2
+"""Exit status: wrong usage, a missing file, a policy that does not load."""
+
+STDIN: Final = "-"
+
+
+@attrs.frozen
+class BadEntry:
+    """An entry that can't be read."""
+
+    line: int
+    error: InputError
+
+    @property
+    def as_dict(self) -> dict[str, object]:
+        """What stands in its place."""
+        return {"error": {"line": self.line, "field": self.error.field, "message": self.error.message}}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that takes text as it is: no markup, no highlighting, no emoji codes."""
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def complain(message: str) -> None:
+    """One message to stderr."""
+    console(stderr=True).print(message, soft_wrap=True)
+
+
+def refuse(message: str) -> NoReturn:
+    """A message to stderr, and the end."""
+    complain(message)
+    raise typer.Exit(REFUSED)
+
+
+def load_engine(policy: str) -> Engine:
+    """The engine of a policy; where it does not load, every problem is told."""
+    try:
+        return Engine.load(policy)
+    except PolicyError as error:
+        refuse(str(error))
+
+
+@contextmanager
+def opened(file: str) -> Iterator[BinaryIO]:
+    """A file to read, or stdin for `-`."""
+    if file == STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = open(file, "rb")  # noqa: SIM115  # it is closed below, and only its opening is tried here
+    except OSError as error:
+        refuse(f"{printable(file)}: can't be read: {error.strerror}")
+    with stream:
+        yield stream
+
+
+def records(engine: Engine, stream: BinaryIO, file: str) -> Iterator[tuple[Entry, Record | BadEntry]]:
+    """Every entry of a stream with its record, or with what is wrong with it."""
+    try:
+        for entry in entries(stream):
+            try:
+                yield entry, engine.read(entry.content)
+            except InputError as error:
+                yield entry, BadEntry(entry.line, error)
+    except OSError as error:
+        refuse(f"{printable(file)}: can't be read: {error.strerror}")
+
+
+@contextmanager
+def whole_output() -> Iterator[None]:
+    """Write stdout to its end; a reader that has gone away is no error of ours."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BAD_INPUT) from None
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: `now`, `45 s`, `2 min 30 s`, `6 h`."""
+    if seconds <= 0:
+        return "now"
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 1 else "1 s"
+    whole = round(seconds)
+    for size, name, smaller, lesser in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {name}" + (f" {rest} {lesser}" if rest else "")
+    return f"{whole} s"

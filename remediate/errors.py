@@ -1,0 +1,98 @@
+"""The errors of this package, and how a misspelt word is answered.
+
+Knows nothing of policies, observations or upstreams, and imports nothing of ours.
+
+The tree::
+
+    RemediateError
+    ├── InputError     what was handed in can't be read: the caller's data
+    └── PolicyError    a policy that does not load or does not prove: the caller's rules
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["InputError", "PolicyError", "RemediateError", "did_you_mean", "kind_of", "printable"]
+
+_LONGEST_WORD = 80
+
+
+class RemediateError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class InputError(RemediateError, ValueError):
+    """An observation, a history or a key that can't be read.
+
+    Attributes:
+        message: what is wrong, lowercase, without the offending value (it may be a secret).
+        field: the field it is about, dotted inside ``history``; None where no field is to blame.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message, field)
+        self.message = message
+        self.field = field
+
+    def __str__(self) -> str:
+        return self.message if self.field is None else f"`{self.field}`: {self.message}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _input_error, (self.message, self.field)
+
+
+class PolicyError(RemediateError):
+    """A policy that can't be found, read or proven. It names every problem that was found.
+
+    Attributes:
+        source: the file, or the name that was asked for.
+        problems: one sentence each, with the rule and the key.
+    """
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{self.source}: {problem}" for problem in self.problems)
+
+
+def _input_error(message: str, field: str | None) -> InputError:
+    return InputError(message, field=field)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean `x`?)`` for the nearest of the known words, or nothing."""
+    import difflib
+
+    near = difflib.get_close_matches(word[:_LONGEST_WORD], list(known), n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+_KINDS = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+
+
+def kind_of(value: object) -> str:
+    """What a value of JSON or TOML is, in words."""
+    return _KINDS.get(type(value), "another type")
+
+
+def printable(text: str, *, longest: int | None = _LONGEST_WORD) -> str:
+    """The text with everything that could steer a terminal written as an escape.
+
+    Args:
+        text: any string, from anywhere.
+        longest: characters kept before an ellipsis; None keeps all.
+    """
+    shown = text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shown)

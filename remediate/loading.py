@@ -1,0 +1,200 @@
+"""TOML to :class:`Policy`: strict, and every message names the file, the rule and the key.
+
+The only room that reads policy files. It checks form; what the words mean is checked by
+:mod:`remediate.compiling`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+
+from remediate.errors import PolicyError, did_you_mean, kind_of, printable
+from remediate.policy import AsIf, Condition, EscalateThen, NoOpThen, Policy, ReauthThen, RetryThen, Section, Then
+from remediate.strict import Path as Steps
+from remediate.strict import faults, strict_converter
+
+__all__ = ["bundled_names", "load_policy", "parse_policy", "policy_path"]
+
+_THENS: Mapping[str, type] = {
+    "retry": RetryThen,
+    "reauth": ReauthThen,
+    "escalate": EscalateThen,
+    "no_op": NoOpThen,
+    "as_if": AsIf,
+}
+_NEVER = "never"
+_LONGEST_S = 366 * 86400.0
+
+
+def _folder() -> Path:
+    here = Path(__file__).resolve().parent
+    beside = here.parent
+    return beside / "policies" if (beside / "pyproject.toml").is_file() else here / "_policies"
+
+
+def bundled_names() -> tuple[str, ...]:
+    """The names of the policies that are shipped, sorted."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+
+
+def policy_path(policy: str | Path) -> Path:
+    """The file of a policy: a shipped name, or a path. A path ends in ``.toml`` or has a separator.
+
+    Raises:
+        PolicyError: no shipped policy has that name.
+    """
+    text = str(policy)
+    if isinstance(policy, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
+        return Path(policy)
+    if text in bundled_names():
+        return _folder() / f"{text}.toml"
+    listed = ", ".join(f"`{name}`" for name in bundled_names())
+    hint = did_you_mean(text, bundled_names())
+    raise PolicyError(
+        printable(text), [f"no shipped policy has this name{hint}; there are {listed}; a file ends in `.toml`"]
+    )
+
+
+def load_policy(policy: str | Path) -> Policy:
+    """Read a shipped policy by name, or any policy by path.
+
+    Raises:
+        PolicyError: it can't be found or read, or its form is wrong; every fault is named.
+    """
+    path = policy_path(policy)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PolicyError(printable(str(policy)), [f"can't be read: {error.strerror or error}"]) from error
+    return parse_policy(content, source=printable(path.name, longest=None))
+
+
+def parse_policy(content: bytes, *, source: str = "policy") -> Policy:
+    """Read a policy from the bytes of its TOML.
+
+    Args:
+        content: UTF-8.
+        source: what messages call it.
+
+    Raises:
+        PolicyError: it is no TOML, or its form is wrong; every fault is named.
+    """
+    try:
+        raw = tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise PolicyError(source, [f"is not UTF-8 at byte {error.start}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(source, [f"is not TOML: {printable(str(error), longest=200)}"]) from error
+    except RecursionError as error:
+        raise PolicyError(source, ["is nested too deep"]) from error
+    known = {field.name for field in attrs.fields(Policy)} - {"sections", "sha256", "source"}
+    sections = {key: value for key, value in raw.items() if key not in known and _is_section(value)}
+    data = {key: value for key, value in raw.items() if key not in sections} | {"sections": sections}
+    try:
+        policy: Policy = _converter.structure(data, Policy)
+    except cattrs.ClassValidationError as error:
+        raise PolicyError(source, [_placed(path, what, raw) for path, what in faults(error)]) from error
+    return attrs.evolve(policy, sha256=hashlib.sha256(content).hexdigest(), source=source)
+
+
+def _is_section(value: object) -> bool:
+    return isinstance(value, dict) and any(field.name in value for field in attrs.fields(Section))
+
+
+# Hooks beside the strict ones: ranges, conditions, answers.
+
+
+def _text(value: Any, _: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {kind_of(value)}")
+    if not value.strip() or not value.isprintable():
+        raise ValueError("expected text on one line, without control characters")
+    return value
+
+
+def _number(value: Any, _: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"expected a number, got {kind_of(value)}")
+    if not 0 <= value <= _LONGEST_S or not isfinite(value):
+        raise ValueError(f"expected a number from 0 to {_LONGEST_S:.0f}")
+    return float(value)
+
+
+def _whole(value: Any, _: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"expected a whole number, got {kind_of(value)}")
+    if not 1 <= value <= 1_000_000:
+        raise ValueError("expected a whole number from 1 to 1000000")
+    return value
+
+
+def _condition(value: Any, _: Any) -> Condition:
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError("an empty list matches nothing")
+    for one in values:
+        if not isinstance(one, str | bool):
+            raise TypeError(f"expected a string, true, false, or a list of them, got {kind_of(one)}")
+    if len(set(values)) < len(values):
+        raise ValueError("a value is listed twice")
+    return Condition(tuple(values))
+
+
+def _then(value: Any, _: Any) -> Any:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {kind_of(value)}")
+    named = [name for name in _THENS if name in value]
+    if len(named) != 1:
+        listed = ", ".join(f"`{name}`" for name in _THENS)
+        hint = next(filter(None, (did_you_mean(key, _THENS) for key in value)), "")
+        raise ValueError(f"expected exactly one of {listed}{hint}")
+    if named == ["no_op"]:
+        value = _timed(value)
+    return _converter.structure(value, _THENS[named[0]])
+
+
+def _timed(value: dict[str, Any]) -> dict[str, Any]:
+    """A `no_op` says when to look again, in one way: `"never"` is said, not implied."""
+    if ("look_again_s" in value) == ("look_again" in value):
+        raise ValueError('a `no_op` has one of `look_again_s` (seconds, or "never") and `look_again` (a schedule)')
+    if value.get("look_again_s") == _NEVER:
+        return {key: given for key, given in value.items() if key != "look_again_s"}
+    return value
+
+
+def _make_converter() -> cattrs.Converter:
+    made = strict_converter()
+    made.register_structure_hook(str, _text)
+    made.register_structure_hook(float, _number)
+    made.register_structure_hook(int, _whole)
+    made.register_structure_hook(Condition, _condition)
+    made.register_structure_hook(Then, _then)
+    made.register_structure_hook(Then | AsIf, _then)
+    return made
+
+
+_converter = _make_converter()
+
+
+def _placed(path: Steps, what: str, raw: Mapping[str, Any]) -> str:
+    """One sentence: `status rule "a success": when.is_syncing: expected …`."""
+    said = ""
+    at: Any = raw
+    for step in path[1:] if path[:1] == ("sections",) else path:
+        at = at[step] if isinstance(step, int) else at.get(step) if isinstance(at, dict) else None
+        if isinstance(step, int):
+            table, _, entries = said.rpartition(".")
+            name = at.get("name") if isinstance(at, dict) else None
+            label = f'"{printable(name)}"' if isinstance(name, str) else f"number {step + 1}"
+            said = f"{table} {entries.removesuffix('s')} {label}: ".lstrip()
+        else:
+            said += ("." if said and not said.endswith(": ") else "") + printable(step)
+    return f"{said.removesuffix(': ')}: {what}" if said else what

@@ -1,0 +1,86 @@
+"""The upstreams that are known: one folder each, found by its name.
+
+A folder offers `UPSTREAM`, an :class:`Upstream`; nothing else here or in the core names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+import attrs
+
+from remediate.errors import PolicyError, did_you_mean, printable
+from remediate.history import History
+from remediate.observation import Observation, Shape, shape_of
+
+__all__ = ["Payload", "Record", "Upstream", "find_upstream", "upstream_names"]
+
+Payload = bytes | bytearray | memoryview | str | Mapping[str, object]
+"""What an upstream sent: JSON as bytes or text, or the object it stands for."""
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """An observation with what came beside it.
+
+    Attributes:
+        observation: what was observed.
+        history: what happened before; None: nothing is known.
+        key: whose connection it is; None: not said.
+    """
+
+    observation: Observation
+    history: History | None = None
+    key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Upstream:
+    """What the engine needs to know of an upstream.
+
+    Attributes:
+        name: as policies name it.
+        observations: the classes of its observations, one a kind.
+        read: a payload to a record; raises InputError and nothing else.
+        write: a record to the object that reads back as it; only known fields are in it.
+        examples: observations in which a published value decides, for explanations; none for a
+            word that is not published.
+        words: every published value that `examples` knows.
+    """
+
+    name: str
+    observations: tuple[type[Observation], ...]
+    read: Callable[[Payload], Record]
+    write: Callable[[Record], dict[str, object]]
+    examples: Callable[[str], tuple[Observation, ...]]
+    words: tuple[str, ...]
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """What a policy may ask of each kind of observation."""
+        return {cls.kind: shape_of(cls) for cls in self.observations}
+
+
+def upstream_names() -> tuple[str, ...]:
+    """The names of the upstreams that are known, sorted."""
+    folders = Path(__file__).parent.iterdir()
+    return tuple(sorted(folder.name for folder in folders if (folder / "__init__.py").is_file()))
+
+
+def find_upstream(name: str, source: str) -> Upstream:
+    """The upstream of this name.
+
+    Args:
+        name: as a policy names it.
+        source: the policy, for the message.
+
+    Raises:
+        PolicyError: there is none.
+    """
+    known = upstream_names()
+    if name not in known:
+        raise PolicyError(source, [f"upstream: unknown upstream `{printable(name)}`{did_you_mean(name, known)}"])
+    found: Upstream = import_module(f"{__name__}.{name}").UPSTREAM
+    return found

@@ -1,0 +1,278 @@
+"""Layer's JSON, in its four shapes, to records; and records back to JSON objects.
+
+Knows no HTTP client and no policy. Reading raises InputError and nothing else, on any bytes; no
+message repeats a value, for it may be a secret.
+
+Plain statuses, bare or in Layer's envelope, take a short way straight into the class. Whatever is
+not plainly one of them, or is refused on that way, takes the long way, which knows every shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import Any, Final, cast
+
+import attrs
+import msgspec
+
+from remediate.errors import InputError, did_you_mean, kind_of, printable
+from remediate.history import History
+from remediate.observation import Observation
+from remediate.upstreams import Payload, Record
+from remediate.upstreams.layer.vocabulary import ApiFailure, ConnectionStatus
+
+__all__ = ["parse", "read", "write"]
+
+_DEEPEST: Final = 64
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_DECIDING: Final = ("is_connected", "is_syncing", "last_sync_status", "sync_failure_reason", "is_retryable_failure")
+_STATUS_FIELDS: Final = (*_DECIDING, "last_synced_at")
+_AROUND: Final = ("call", "http_status", "transport", "retry_after_s")
+_BESIDE: Final = ("history", "call", "retry_after_s")
+_SECRETS: Final = ("access_token", "redirect_url")
+_HISTORY_FIELDS: Final = tuple(field.name for field in attrs.fields(History))
+_FAILED_FROM: Final = 300
+
+
+def parse(payload: Payload) -> Observation:
+    """The typed observation in a payload: a :class:`ConnectionStatus` or an :class:`ApiFailure`.
+
+    Args:
+        payload: JSON as bytes or text, or the object it stands for, in any of the four shapes: a
+            record, Layer's envelope, a bare failure, a bare status.
+
+    Raises:
+        InputError: it is none of them, or a value is of the wrong type.
+    """
+    return read(payload).observation
+
+
+def read(payload: Payload) -> Record:
+    """The record in a payload: the observation, and the history and key that came beside it.
+
+    Args:
+        payload: as for :func:`parse`.
+
+    Raises:
+        InputError: as for :func:`parse`.
+    """
+    if isinstance(payload, bytes):
+        plain = _plain_status(payload)
+        if plain is not None:
+            return Record(observation=plain)
+    return _record(_object(payload))
+
+
+class _Markers(msgspec.Struct):
+    """Every field that would make an object something else than a plain status."""
+
+    observation: msgspec.Raw = msgspec.Raw()
+    http_status: msgspec.Raw = msgspec.Raw()
+    transport: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+    errors: msgspec.Raw = msgspec.Raw()
+    error_enum: msgspec.Raw = msgspec.Raw()
+    type: msgspec.Raw = msgspec.Raw()
+    access_token: msgspec.Raw = msgspec.Raw()
+    redirect_url: msgspec.Raw = msgspec.Raw()
+    history: msgspec.Raw = msgspec.Raw()
+    call: msgspec.Raw = msgspec.Raw()
+    retry_after_s: msgspec.Raw = msgspec.Raw()
+    key: msgspec.Raw = msgspec.Raw()
+
+
+_NO_MARKERS: Final = _Markers()
+_markers: Final = msgspec.json.Decoder(_Markers).decode
+_status: Final = msgspec.json.Decoder(ConnectionStatus).decode
+_anything: Final = msgspec.json.Decoder(float_hook=float).decode
+
+
+def _plain_status(content: bytes) -> ConnectionStatus | None:
+    """The short way: a flat object with none of the markers."""
+    if content.rfind(b"{") or b"[" in content or not content.isascii():
+        return None
+    try:
+        if _markers(content) == _NO_MARKERS:
+            return _status(content)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return None
+
+
+# The long way: bytes to an object.
+
+
+def _object(payload: object) -> Mapping[str, object]:
+    if isinstance(payload, str):
+        payload = _encoded(payload)
+    if isinstance(payload, bytearray | memoryview):
+        payload = bytes(payload)
+    value = _decoded(payload.removeprefix(_BYTE_ORDER_MARK)) if isinstance(payload, bytes) else payload
+    if not isinstance(value, Mapping):
+        raise InputError(f"expected a JSON object, got {kind_of(value)}")
+    _bounded(value)
+    return value
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError("expected text without lone surrogates") from error
+
+
+def _decoded(content: bytes) -> object:
+    try:
+        content.decode()
+        return _anything(content)
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise InputError(f"nested deeper than {_DEEPEST}") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"not JSON: {printable(str(error)).removeprefix('JSON is malformed: ')}") from None
+
+
+_Container = Mapping[str, object] | list[object] | tuple[object, ...]
+
+
+def _bounded(value: Mapping[str, object]) -> None:
+    """Refuse what is nested too deep, level by level, each container once a level."""
+    level: list[_Container] = [value]
+    for _ in range(_DEEPEST):
+        inner: dict[int, _Container] = {}
+        for container in level:
+            members = container.values() if isinstance(container, Mapping) else container
+            inner |= {id(one): one for one in members if isinstance(one, Mapping | list | tuple)}
+        if not inner:
+            return
+        level = list(inner.values())
+    raise InputError(f"nested deeper than {_DEEPEST}")
+
+
+# An object to a record.
+
+
+def _has(value: Mapping[str, object], *fields: str) -> bool:
+    return any(value.get(field) is not None for field in fields)
+
+
+def _record(value: Mapping[str, object]) -> Record:
+    key = value.get("key")
+    if key is not None:
+        if not isinstance(key, str):
+            raise InputError(f"expected a string, got {kind_of(key)}", field="key")
+        if not _is_text(key):
+            raise InputError("expected text without lone surrogates", field="key")
+    if _has(value, "observation", "http_status", "transport"):
+        return Record(observation=_recorded(value), history=_history(value.get("history")), key=key)
+    return Record(observation=_observed(value), key=key)
+
+
+def _recorded(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
+    """The observation in a record: by its HTTP status and transport first, else by what it holds."""
+    around: dict[str, Any] = {field: value.get(field) for field in _AROUND}
+    failure = ApiFailure(**around)
+    inner = value.get("observation")
+    if inner is not None and not isinstance(inner, Mapping):
+        raise InputError(f"expected an object, got {kind_of(inner)}", field="observation")
+    inner = inner or {}
+    if failure.transport is not None or (failure.http_status or 0) >= _FAILED_FROM:
+        error = _error(inner)
+        return failure if error is None else _failure(error, around)
+    observed = _observed(inner)
+    if isinstance(observed, ApiFailure):
+        return attrs.evolve(observed, **around)
+    return attrs.evolve(observed, retry_after_s=failure.retry_after_s)
+
+
+def _observed(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
+    """The observation in an envelope, a bare failure or a bare status."""
+    for field in _BESIDE:
+        if _has(value, field):
+            raise InputError("only a record has it: put the rest under `observation`", field=field)
+    error = _error(value)
+    if error is not None:
+        return _failure(error, {})
+    if "data" in value:
+        data = value["data"]
+        if not isinstance(data, Mapping):
+            raise InputError(f"expected an object, got {kind_of(data)}", field="data")
+        return _success(data)
+    return _success(value)
+
+
+def _error(value: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The error object of a failure, enveloped or bare; None where it is none."""
+    if _has(value, "errors"):
+        errors = value["errors"]
+        if not isinstance(errors, list | tuple):
+            raise InputError(f"expected an array, got {kind_of(errors)}", field="errors")
+        first = errors[0] if errors else {}
+        if not isinstance(first, Mapping):
+            raise InputError(f"expected an array of objects, got {kind_of(first)} in it", field="errors")
+        return first
+    if "data" in value or _is_accepted(value) or _has(value, *_SECRETS):
+        return None
+    if _has(value, "error_enum") or (_has(value, "type") and not _has(value, *_DECIDING)):
+        return value
+    return None
+
+
+def _failure(error: Mapping[str, object], around: Mapping[str, Any]) -> ApiFailure:
+    told: dict[str, Any] = {field: error.get(field) for field in ("error_enum", "type")}
+    return ApiFailure(**told, **around)
+
+
+def _success(value: Mapping[str, object]) -> ConnectionStatus:
+    for field in _SECRETS:
+        if _has(value, field):
+            raise InputError("this answer carries a secret and is no status", field=field)
+    if _is_accepted(value):
+        return ConnectionStatus(is_syncing=True)
+    fields: dict[str, Any] = {field: value.get(field) for field in _STATUS_FIELDS}
+    return ConnectionStatus(**fields)
+
+
+def _is_accepted(value: Mapping[str, object]) -> bool:
+    """Whether this is Layer's answer to a sync that it accepted."""
+    kind = value.get("type")
+    return isinstance(kind, str) and kind.endswith("EmptyResponse")
+
+
+def _history(value: object) -> History | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InputError(f"expected an object, got {kind_of(value)}", field="history")
+    for field in value:
+        if field not in _HISTORY_FIELDS:
+            hint = did_you_mean(str(field), _HISTORY_FIELDS)
+            raise InputError(f"unknown field{hint}", field=f"history.{printable(str(field))}")
+    try:
+        return History(**{field: given for field, given in value.items() if given is not None})
+    except InputError as error:
+        raise InputError(error.message, field=f"history.{error.field}") from None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# A record to an object.
+
+
+def write(record: Record) -> dict[str, object]:
+    """The object that reads back as this record. Only fields that decide are in it, so no secret is."""
+    values = {name: value for name, value in attrs.asdict(cast(Any, record.observation)).items() if value is not None}
+    if not 0 < values.get("retry_after_s", inf) < inf:
+        values.pop("retry_after_s", None)  # it counts as absent, and JSON has no such number
+    written: dict[str, object] = {} if record.key is None else {"key": record.key}
+    written |= {field: values.pop(field) for field in _AROUND if field in values}
+    written["observation"] = {"errors": [values]} if isinstance(record.observation, ApiFailure) else values
+    return written if record.history is None else written | {"history": attrs.asdict(record.history)}
