@@ -42,7 +42,11 @@ def shapes(fields: dict[str, Any]) -> Iterator[Any]:
     """A status in every shape that a payload may have, as bytes and as objects."""
     nulls = dict.fromkeys(STATUS_AXES) | fields
     for bare in (fields, nulls, fields | {"unheard_of": {"deep": [1]}}):
-        for value in (bare, {"data": {"type": "Status", **bare}, "meta": {}}, {"observation": bare, "http_status": 200}):
+        for value in (
+            bare,
+            {"data": {"type": "Status", **bare}, "meta": {}},
+            {"observation": bare, "http_status": 200},
+        ):
             yield value
             yield json.dumps(value).encode()
     yield b"\xef\xbb\xbf" + json.dumps(fields).encode()

@@ -119,9 +119,7 @@ def _failure(reason: str, flag: str) -> tuple[str, str]:
     return ("retry cautious" if flag == "true" else "escalate support connection"), "opaque"
 
 
-def status_anomalies(
-    connected: str, status: str, reason: str, flag: str, *, synced_before: bool
-) -> tuple[str, ...]:
+def status_anomalies(connected: str, status: str, reason: str, flag: str, *, synced_before: bool) -> tuple[str, ...]:
     """The facts that do not fit, in alphabetical order."""
     definite = (Q + "INVALID_CREDENTIALS", *DEFINITE, Q + "UNKNOWN_EXCEPTION", "INTERNAL_SERVER_ERROR")
     found = []
