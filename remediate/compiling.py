@@ -164,11 +164,10 @@ def _dead_problems(
 
 
 def _taker(space: Space, rules: Sequence[Rule], earlier: Sequence[Box], box: Box) -> str:
-    for rule, claim in zip(rules, earlier, strict=False):
-        shared = intersect(box, claim)
-        if shared is not None:
-            return f'"{rule.name}" comes before it, for instance at {described(space, shared)}'
-    raise AssertionError("a dead box was taken by an earlier rule")
+    """Which earlier rule takes most of a box, and where."""
+    taken = [(rule.name, both) for rule, claim in zip(rules, earlier, strict=False) if (both := intersect(box, claim))]
+    name, most = max(taken, key=lambda one: size(one[1]))
+    return f'"{name}" comes before it, for instance at {described(space, most)}'
 
 
 def _regions(

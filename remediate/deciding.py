@@ -18,7 +18,7 @@ from remediate.compiling import CompiledPolicy, CompiledSection, Region
 from remediate.decision import SYNC, Decision, Escalate, NoOp, Reauth, Retry
 from remediate.history import NO_HISTORY, Bounds, History
 from remediate.observation import ABSENT, PRESENT, Observation
-from remediate.policy import EscalateThen, NoOpThen, Outcome, Policy, ReauthThen, RetryThen
+from remediate.policy import EscalateThen, Outcome, Policy, ReauthThen, RetryThen
 from remediate.regions import Box, intersect
 from remediate.schedule import Backoff, draw
 
@@ -235,5 +235,6 @@ class _Making:
                 return Reauth(**(said | {"flow": flow, "system": system, "look_again_s": look_again.reauth}))
             case EscalateThen(escalate=owner, scope=scope):
                 return Escalate(**(said | {"owner": owner, "scope": scope, "look_again_s": look_again.escalate}))
-            case NoOpThen(no_op=cause, look_again_s=seconds):
-                return NoOp(**(said | {"cause": cause, "may_sync": cause.may_sync, "look_again_s": seconds}))
+            case then:
+                nothing = {"cause": then.no_op, "may_sync": then.no_op.may_sync, "look_again_s": then.look_again_s}
+                return NoOp(**(said | nothing))

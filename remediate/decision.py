@@ -215,8 +215,8 @@ def headline(decision: Decision) -> str:
             return f"reauth {flow} {system}"
         case Escalate(owner=owner, scope=scope):
             return f"escalate {owner} {scope}"
-        case NoOp(cause=cause):
-            return f"no_op {cause}"
+        case _:
+            return f"no_op {decision.cause}"
 
 
 def acts_next(decision: Decision) -> Owner | None:

@@ -17,7 +17,7 @@ import attrs
 import cattrs
 
 from remediate.errors import PolicyError, did_you_mean, kind_of, printable
-from remediate.policy import AsIf, Condition, EscalateThen, NoOpThen, Policy, ReauthThen, RetryThen, Section, Then
+from remediate.policy import AsIf, Condition, EscalateThen, NoOpThen, Policy, ReauthThen, RetryThen, Then
 from remediate.strict import Path as Steps
 from remediate.strict import faults, strict_converter
 
@@ -30,6 +30,7 @@ _THENS: Mapping[str, type] = {
     "no_op": NoOpThen,
     "as_if": AsIf,
 }
+_KEYS = tuple(field.name for field in attrs.fields(Policy) if field.name not in ("sections", "sha256", "source"))
 _NEVER = "never"
 _LONGEST_S = 366 * 86400.0
 
@@ -95,18 +96,17 @@ def parse_policy(content: bytes, *, source: str = "policy") -> Policy:
         raise PolicyError(source, [f"is not TOML: {printable(str(error), longest=200)}"]) from error
     except RecursionError as error:
         raise PolicyError(source, ["is nested too deep"]) from error
-    known = {field.name for field in attrs.fields(Policy)} - {"sections", "sha256", "source"}
-    sections = {key: value for key, value in raw.items() if key not in known and _is_section(value)}
-    data = {key: value for key, value in raw.items() if key not in sections} | {"sections": sections}
+    sections = {key: value for key, value in raw.items() if isinstance(value, dict) and "rules" in value}
+    words = [*_KEYS, *sections]
+    problems = [f"unknown key `{printable(key)}`{did_you_mean(key, words)}" for key in raw if key not in words]
+    data = {key: value for key, value in raw.items() if key in _KEYS} | {"sections": sections}
     try:
         policy: Policy = _converter.structure(data, Policy)
     except cattrs.ClassValidationError as error:
-        raise PolicyError(source, [_placed(path, what, raw) for path, what in faults(error)]) from error
+        problems += [_placed(path, what, raw) for path, what in faults(error)]
+    if problems:
+        raise PolicyError(source, problems)
     return attrs.evolve(policy, sha256=hashlib.sha256(content).hexdigest(), source=source)
-
-
-def _is_section(value: object) -> bool:
-    return isinstance(value, dict) and any(field.name in value for field in attrs.fields(Section))
 
 
 # Hooks beside the strict ones: ranges, conditions, answers.

@@ -12,7 +12,7 @@ from remediate.compiling import CompiledPolicy, CompiledSection, Region, compile
 from remediate.decision import Action, Owner
 from remediate.errors import PolicyError, did_you_mean
 from remediate.observation import Shape
-from remediate.policy import EscalateThen, Invariant, NoOpThen, Outcome, Policy, ReauthThen, RetryThen, Then
+from remediate.policy import EscalateThen, Invariant, Outcome, Policy, ReauthThen, RetryThen, Then
 from remediate.regions import intersect
 
 __all__ = ["action_of", "proven"]
@@ -48,7 +48,7 @@ def action_of(then: Then) -> Action:
             return Action.REAUTH
         case EscalateThen():
             return Action.ESCALATE
-        case NoOpThen():
+        case _:
             return Action.NO_OP
 
 

@@ -93,13 +93,15 @@ def records(engine: Engine, stream: BinaryIO, file: str) -> Iterator[tuple[Entry
 
 @contextmanager
 def whole_output() -> Iterator[None]:
-    """Write stdout to its end; a reader that has gone away is no error of ours."""
+    """Write stdout to its end. A reader that has gone away is no error of ours; a full disk is told."""
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(BAD_INPUT) from None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(BAD_INPUT) from None
+        refuse(f"stdout: can't be written: {error.strerror}")
 
 
 def duration(seconds: float) -> str:
