@@ -50,7 +50,11 @@ class Decider:
         if history is None:
             if cell.first is not None:
                 return cell.first
+            if key is None and observation.retry_after_s is None:
+                return cell.unkeyed
             history = NO_HISTORY
+        elif cell.always is not None:
+            return cell.always
         return cell.decide(history, key, observation.retry_after_s)
 
     def decide_at(self, point: Box, like: Observation, history: History, key: str | None) -> Decision:
@@ -136,13 +140,19 @@ class _Until:
 
 
 class _Cell:
-    """The answers to one combination; or, where a witness matters, the two cells to choose from."""
+    """The answers to one combination; or, where a witness matters, the two cells to choose from.
 
-    __slots__ = ("absent", "first", "past", "present", "repaired", "within", "witness")
+    Answers that can be given without looking at all arguments stand ready: `first` without a
+    history, `unkeyed` without a history, a key and a Retry-After, `always` whatever they are.
+    """
+
+    __slots__ = ("absent", "always", "first", "past", "present", "repaired", "unkeyed", "within", "witness")
 
     def __init__(self, within: _Answer, past: _Until | None = None, repaired: _Until | None = None) -> None:
         self.within, self.past, self.repaired = within, past, repaired
         self.first = within.decision if isinstance(within, _Fixed) else None
+        self.always = self.first if past is None and repaired is None else None
+        self.unkeyed = within.decide(NO_HISTORY, None, None)
         self.witness: Callable[[Observation], object] | None = None
         self.present = self.absent = self
 

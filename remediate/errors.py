@@ -67,8 +67,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` (did you mean `x`?)`` for the nearest of the known words, or nothing."""
     import difflib
 
-    near = difflib.get_close_matches(word[:_LONGEST_WORD], list(known), n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
+    by_case = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(word[:_LONGEST_WORD].casefold(), list(by_case), n=1)
+    return f" (did you mean `{by_case[near[0]]}`?)" if near else ""
 
 
 _KINDS = {

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from remediate import Engine, from_json, to_json
+from remediate.loading import policy_path
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "samples" / "layer.ndjson"
@@ -158,6 +159,7 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
         (("decide", "--policy", "layer-quickboks"), "did you mean `layer-quickbooks`?"),
         (("decide", "--policy", "nowhere.toml"), "nowhere.toml: can't be read: No such file or directory"),
         (("explain", "QUICKBOOKS_SERVICE_UNAVAILBLE"), "did you mean `QUICKBOOKS_SERVICE_UNAVAILABLE`?"),
+        (("explain", "quickbooksTokenexpired"), "did you mean `QuickbooksTokenExpired`?"),
         (("explain", "xyzzy"), "a file of that name does not exist either"),
         (("policy", "table", "nope"), "no shipped policy has this name"),
         (("policy", "table", "--kind", "statuss"), "did you mean `status`?"),
@@ -234,7 +236,7 @@ def test_policy_table_shows_one_kind() -> None:
 
 
 def test_a_page_shows_a_users_words_escaped(tmp_path: Path) -> None:
-    shipped = (HERE.parent / "policies" / "layer-quickbooks.toml").read_text()
+    shipped = policy_path("layer-quickbooks").read_text()
     mine = tmp_path / "mine.toml"
     mine.write_text(shipped.replace('name = "never synced"', "name = '<script>alert(1)</script> & |'"))
     page = run("policy", "table", mine, "--format", "html").stdout
@@ -252,9 +254,7 @@ def test_policy_check_counts_combinations_and_invariants(tmp_path: Path) -> None
     assert told["proven"] is True
     assert sum(told["sections"]["status"]["rules"].values()) == 1512
     broken = tmp_path / "broken.toml"
-    broken.write_text(
-        (HERE.parent / "policies" / "layer-quickbooks.toml").read_text().replace("first_s = 60", "first_s = 0")
-    )
+    broken.write_text(policy_path("layer-quickbooks").read_text().replace("first_s = 60", "first_s = 0"))
     ran = run("policy", "check", broken, "layer-quickbooks", "--json")
     assert ran.returncode == 2
     assert [one["proven"] for one in lines(ran)] == [False, True]

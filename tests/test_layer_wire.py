@@ -276,9 +276,33 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
         assert layer_wire._record(layer_wire._object(content)) == Record(observation=short)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"\\u0064ata": {"is_connected": true}, "is_connected": false}',
+        b'{"data": {"type": "x.\\u0045mptyResponse"}}',
+        b'{"data": {"\\u0074ype": "x.EmptyResponse"}}',
+        b'{"error\\u005fenum": "X", "is_connected": true}',
+        b'{"data": {"access\\u005ftoken": "x"}}',
+        b'{"data": {}, "data": null}',
+        b'{"is\\u005fconnected": true}',
+    ],
+)
+def test_an_escaped_name_is_that_name(content: bytes) -> None:
+    short = layer_wire._plain_status(content)
+    try:
+        long = layer_wire._record(layer_wire._object(content))
+    except InputError:
+        assert short is None
+    else:
+        assert short in (None, long.observation)
+
+
 def test_the_short_way_is_taken() -> None:
     assert layer_wire._plain_status(json.dumps(HEALTHY).encode()) == WELL
-    assert layer_wire._plain_status(b'  {"is_connected": true}') is None
+    assert layer_wire._plain_status(json.dumps({"data": {"type": "Status", **HEALTHY}, "meta": {}}).encode()) == WELL
+    assert layer_wire._plain_status(json.dumps({"data": {"data": HEALTHY}}).encode()) is None
+    assert layer_wire._plain_status(b'{"data": {"type": "x.EmptyResponse"}}') is None
     assert layer_wire._plain_status(json.dumps({"key": "x", **HEALTHY}).encode()) is None
 
 

@@ -123,7 +123,7 @@ class _Rows:
         table.add_column("line", width=6, justify="right")
         table.add_column("key", width=12, overflow="fold")
         table.add_column("answer", width=22)
-        table.add_column("when", width=14)
+        table.add_column("when", width=16)
         table.add_column("who acts", width=11)
         table.add_column("why", ratio=1, min_width=24)
         for row in self.rows:

@@ -82,6 +82,7 @@ class _Markers(msgspec.Struct):
     key: msgspec.Raw = msgspec.Raw()
 
 
+_UNMARKED: Final = msgspec.Raw()
 _NO_MARKERS: Final = _Markers()
 _markers: Final = msgspec.json.Decoder(_Markers).decode
 _status: Final = msgspec.json.Decoder(ConnectionStatus).decode
@@ -89,12 +90,21 @@ _anything: Final = msgspec.json.Decoder(float_hook=float).decode
 
 
 def _plain_status(content: bytes) -> ConnectionStatus | None:
-    """The short way: a flat object with none of the markers."""
-    if content.rfind(b"{") or b"[" in content or not content.isascii():
+    """The short way: none of the markers, or `data` alone and in it none but a `type`."""
+    if b"[" in content or not content.isascii():
+        return None
+    if content.rfind(b"{") > 0 and content.count(b"{") > _DEEPEST:
         return None
     try:
-        if _markers(content) == _NO_MARKERS:
+        marked = _markers(content)
+        if marked == _NO_MARKERS:
             return _status(content)
+        data, marked.data = bytes(marked.data), _UNMARKED
+        if data.startswith(b"{") and marked == _NO_MARKERS:
+            inner = _markers(data)
+            kind, inner.type = bytes(inner.type), _UNMARKED
+            is_status = b"EmptyResponse" not in kind and b"\\" not in kind and inner == _NO_MARKERS
+            return _status(data) if is_status else None
     except (msgspec.DecodeError, ValueError):
         return None
     return None
