@@ -17,7 +17,7 @@ from remediate.errors import PolicyError
 from remediate.history import Bounds
 from remediate.observation import PRESENT, Shape
 from remediate.policy import AsIf, Limit, Outcome, Policy, Rule, Schedule, Section
-from remediate.regions import Box, Space, intersect, partition, size
+from remediate.regions import Box, Space, intersect, merge, partition, size
 
 __all__ = ["CompiledPolicy", "CompiledSection", "Region", "compile_policy", "described"]
 
@@ -121,6 +121,7 @@ def _compiled(policy: Policy, kind: str, section: Section, shape: Shape) -> tupl
     space, groups = shape.space, policy.groups
     claims = [box_of(space, rule.when, groups) for rule in section.rules]
     taken, left = partition(space.full, claims)
+    taken = [merge(boxes) for boxes in taken]
     problems = [f"no rule answers {described(space, gap)}" for gap in left[:1]]
     for position, boxes in enumerate(taken):
         problems += _dead_problems(space, section.rules, claims, position, boxes)

@@ -15,17 +15,15 @@ from typing import Any, Final
 import attrs
 
 from remediate.compiling import CompiledPolicy, CompiledSection, Region
-from remediate.decision import SYNC, Decision, Escalate, NoOp, Reauth, Retry
+from remediate.decision import NO_KEY, SYNC, Decision, Escalate, NoOp, Reauth, Retry
 from remediate.history import NO_HISTORY, Bounds, History
 from remediate.observation import ABSENT, PRESENT, Observation
 from remediate.policy import EscalateThen, Outcome, Policy, ReauthThen, RetryThen
 from remediate.regions import Box, intersect
 from remediate.schedule import Backoff, draw
 
-__all__ = ["NO_KEY", "Decider"]
+__all__ = ["Decider"]
 
-NO_KEY: Final = "no_key"
-"""The anomaly of a retry that was decided without a key: its jitter is everyone's."""
 _MOST_CELLS: Final = 16_384
 _LONGEST_KEPT: Final = 64
 
@@ -33,11 +31,11 @@ _LONGEST_KEPT: Final = 64
 class Decider:
     """Decides about one kind of observation under one policy."""
 
-    __slots__ = ("_by_tokens", "_cells", "_coordinates", "_policy", "section")
+    __slots__ = ("_by_tokens", "_cells", "_coordinates", "policy", "section")
 
     def __init__(self, compiled: CompiledPolicy, kind: str) -> None:
         self.section: CompiledSection = compiled.sections[kind]
-        self._policy = compiled.policy
+        self.policy = compiled.policy
         self._coordinates = self.section.shape.coordinates
         self._cells: dict[Hashable, _Cell] = {}
         self._by_tokens: dict[tuple[str, ...], _Cell] = {}
@@ -59,7 +57,7 @@ class Decider:
 
     def decide_at(self, point: Box, like: Observation, history: History, key: str | None) -> Decision:
         """The decision about another combination, with all else as in an observation."""
-        cell = _Making(self._policy, self.section, point, like.repeats).cell(())
+        cell = _Making(self.policy, self.section, point, like.repeats).cell(())
         while cell.witness is not None:
             cell = cell.absent if cell.witness(like) is None else cell.present
         return cell.decide(history, key, like.retry_after_s)
@@ -73,7 +71,7 @@ class Decider:
             self._by_tokens.clear()
         cell = self._by_tokens.get(tokens)
         if cell is None:
-            making = _Making(self._policy, self.section, shape.space.point(tokens), observation.repeats)
+            making = _Making(self.policy, self.section, shape.space.point(tokens), observation.repeats)
             cell = self._by_tokens[tokens] = making.cell(())
         raw = [getattr(observation, axis.name) for axis in shape.space.axes]
         if all(not isinstance(value, str) or len(value) <= _LONGEST_KEPT for value in raw):
@@ -100,7 +98,7 @@ class _Timed:
         attempt = history.attempts + 1
         wait, ceiling = self._backoff.wait_s(attempt, draw(key, attempt), asked)
         left = wait - history.since_attempt_s
-        delay = int(left * 1000 + 0.5) / 1000 if left > 0 else 0.0
+        delay = min(int(left * 1000 + 0.999) / 1000, ceiling) if left > 0 else 0.0  # in ms, never too early
         # A frozen class is filled through its dict: its constructor would cost more than all of the above.
         decision: Decision = object.__new__(self._cls)
         fields = decision.__dict__

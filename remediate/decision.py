@@ -17,6 +17,10 @@ SYNC: Final = "sync"
 """What a retry repeats when it triggers a sync."""
 
 
+NO_KEY: Final = "no_key"
+"""The anomaly of a retry that was decided without a key: its jitter is everyone's."""
+
+
 class Action(StrEnum):
     """What a decision tells to do."""
 

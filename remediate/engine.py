@@ -10,6 +10,7 @@ from typing import Final
 
 from remediate.deciding import Decider
 from remediate.decision import Decision
+from remediate.errors import InputError
 from remediate.explaining import Explanation, explain
 from remediate.history import History
 from remediate.loading import load_policy
@@ -78,23 +79,33 @@ class Engine:
             key: whose connection it is, so that its waits are its own; None: what a record says.
 
         Raises:
-            InputError: the payload can't be read.
+            InputError: the payload can't be read, or is no observation of this upstream.
         """
+        if history is not None and history.__class__ is not History:
+            raise InputError("expected a History", field="history")
+        if key is not None and not isinstance(key, str):
+            raise InputError("expected a string", field="key")
         decider = self._by_class.get(payload.__class__)
         if decider is None:
             record = self.read(payload)
             payload = record.observation
             history = record.history if history is None else history
             key = record.key if key is None else key
-            decider = self._by_class[payload.__class__]
+            decider = self._decider_of(payload)
         return decider.decide(payload, history, key)  # type: ignore[arg-type]  # the class is an observation's
+
+    def _decider_of(self, observation: Observation) -> Decider:
+        for cls in type(observation).__mro__:
+            if cls in self._by_class:
+                return self._by_class[cls]
+        raise InputError(f"`{type(observation).__name__}` is no observation of {self.upstream.name}")
 
     def explain(
         self, payload: Payload | Observation | Record, history: History | None = None, key: str | None = None
     ) -> Explanation:
         """Why, and what would change it; arguments and errors as for :meth:`decide`."""
         record = self.read(payload)
-        decider = self._by_class[record.observation.__class__]
+        decider = self._decider_of(record.observation)
         history = record.history if history is None else history
         return explain(decider, record.observation, history, record.key if key is None else key)
 

@@ -52,7 +52,7 @@ class PolicyError(RemediateError):
 
     def __init__(self, source: str, problems: Iterable[str]) -> None:
         self.source = source
-        self.problems = tuple(problems)
+        self.problems = tuple(printable(problem, longest=None) for problem in problems)
         super().__init__(source, self.problems)
 
     def __str__(self) -> str:
@@ -63,12 +63,16 @@ def _input_error(message: str, field: str | None) -> InputError:
     return InputError(message, field=field)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean `x`?)`` for the nearest of the known words, or nothing."""
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """`` (did you mean `x`?)`` for the nearest of the known words, or nothing.
+
+    Args:
+        cutoff: how alike they have to be, from 0 to 1, as :func:`difflib.get_close_matches` counts.
+    """
     import difflib
 
     by_case = {one.casefold(): one for one in known}
-    near = difflib.get_close_matches(word[:_LONGEST_WORD].casefold(), list(by_case), n=1)
+    near = difflib.get_close_matches(word[:_LONGEST_WORD].casefold(), list(by_case), n=1, cutoff=cutoff)
     return f" (did you mean `{by_case[near[0]]}`?)" if near else ""
 
 

@@ -7,11 +7,12 @@ a region is as far away as the number of fields that would have to change to get
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import attrs
 
 from remediate.deciding import Decider
-from remediate.decision import Decision, Owner, acts_next, headline
+from remediate.decision import Decision, Owner, Retry, acts_next, headline
 from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
 from remediate.regions import Box
@@ -45,8 +46,10 @@ class Explanation:
         when: the conditions of the rule that decided; a field it does not name may have any value.
         limit: the name of the limit or schedule that the rule is bounded by; None: it has none.
         limit_passed: whether the history has passed it.
+        history: what happened before.
+        retry_after_s: the wait that upstream asked for, seconds; None where it did not.
         changes: the nearest changes of the observation that would change the answer.
-        later: the changes of the history that would.
+        later: the changes of the history or of the Retry-After that would.
         acts_next: who has to act; None: nobody.
     """
 
@@ -58,6 +61,8 @@ class Explanation:
     when: Mapping[str, tuple[str, ...]]
     limit: str | None
     limit_passed: bool
+    history: History
+    retry_after_s: float | None
     changes: tuple[Change, ...]
     later: tuple[Change, ...]
     acts_next: Owner | None
@@ -81,10 +86,12 @@ def explain(decider: Decider, observation: Observation, history: History | None,
             name: tuple(str(value).lower() if isinstance(value, bool) else value for value in condition.values)
             for name, condition in region.rule.when.items()
         },
-        limit=region.limit,
-        limit_passed=region.bounds is not None and region.bounds.passed(past),
+        limit=decision.schedule if isinstance(decision, Retry) else region.limit,
+        limit_passed=not isinstance(decision, Retry) and region.bounds is not None and region.bounds.passed(past),
+        history=past,
+        retry_after_s=observation.retry_after_s,
         changes=tuple(_nearest(decider, observation, past, key, headline(decision))),
-        later=tuple(_later(decider, observation, past, key, headline(decision))),
+        later=tuple(_later(decider, observation, past, key)),
         acts_next=acts_next(decision),
     )
 
@@ -126,19 +133,39 @@ def _nearest(
         yield Change(fields=fields, answer=other)
 
 
-def _later(
-    decider: Decider, observation: Observation, history: History, key: str | None, answer: str
-) -> Iterator[Change]:
-    """What a longer history would change, or a repair."""
+def _later(decider: Decider, observation: Observation, history: History, key: str | None) -> Iterator[Change]:
+    """What another history or another Retry-After would change, one thing at a time."""
+    answer = headline(decider.decide(observation, history, key))
+    for fields, other_history, retry_after_s in _others(decider, observation, history):
+        other = attrs.evolve(cast(Any, observation), retry_after_s=retry_after_s)
+        said = headline(decider.decide(other, other_history, key))
+        if said != answer:
+            yield Change(fields={name: (value,) for name, value in fields.items()}, answer=said)
+
+
+def _others(
+    decider: Decider, observation: Observation, history: History
+) -> Iterator[tuple[dict[str, str], History, float | None]]:
     space = decider.section.shape.space
     region = decider.section.region_of(space.point(decider.section.shape.tokens(observation)))
-    bounds = {} if region.bounds is None else attrs.asdict(region.bounds)
-    for name, bound in bounds.items():
-        if bound is not None and getattr(history, name) < bound:
-            other = headline(decider.decide(observation, attrs.evolve(history, **{name: bound}), key))
-            if other != answer:
-                yield Change(fields={f"history.{name}": (f"{bound:g} or more",)}, answer=other)
-    if not history.repaired:
-        other = headline(decider.decide(observation, History(repaired=True), key))
-        if other != answer:
-            yield Change(fields={"history.repaired": ("true",)}, answer=other)
+    asked, longest = observation.retry_after_s, decider.policy.retry_after.longest_s
+    repair = decider.section.section.repair
+    bounds = [] if region.bounds is None else [region.bounds]
+    if history.repaired and region.rule.repairable and repair is not None:
+        bounds.append(decider.policy.schedules[repair.schedule].bounds)
+    for name, bound in (item for one in bounds for item in attrs.asdict(one).items()):
+        if bound is not None:
+            is_below = getattr(history, name) < bound
+            moved: dict[str, Any] = {name: bound if is_below else 0}
+            said = f"{bound:g} or more" if is_below else f"less than {bound:g}"
+            yield {f"history.{name}": said}, attrs.evolve(history, **moved), asked
+    if history.repaired:
+        yield {"history.repaired": "false"}, attrs.evolve(history, repaired=False), asked
+    else:
+        anew = {"history.repaired": "true", "history.attempts": "0", "history.failing_for_s": "0"}
+        counted = {name: value for name, value in anew.items() if value == "true" or getattr(history, name[8:])}
+        yield counted, History(repaired=True), asked
+    if asked is not None and asked > longest:
+        yield {"retry_after_s": f"{longest:g} or less"}, history, longest
+    else:
+        yield {"retry_after_s": f"more than {longest:g}"}, history, longest + 1

@@ -5,6 +5,7 @@ Knows nothing of clocks: times come in as durations.
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import attrs
@@ -14,20 +15,21 @@ from remediate.errors import InputError
 __all__ = ["NO_HISTORY", "Bounds", "History"]
 
 
-_MOST: Final = 10**15
+_MOST: Final = 10**18
+_LARGEST: Final = sys.float_info.max
 
 
 def _whole(_: object, attribute: attrs.Attribute[int], value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputError("expected a whole number", field=attribute.name)
-    if not 0 <= value < _MOST:
-        raise InputError("expected a number from 0", field=attribute.name)
+    if not 0 <= value <= _MOST:
+        raise InputError(f"expected a number from 0 to {_MOST}", field=attribute.name)
 
 
 def _duration(_: object, attribute: attrs.Attribute[float], value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InputError("expected a number of seconds", field=attribute.name)
-    if not 0 <= value < _MOST:  # which NaN is not either
+    if not 0 <= value <= _LARGEST:  # which NaN is not either
         raise InputError("expected a finite number of seconds, from 0", field=attribute.name)
 
 

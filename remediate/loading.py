@@ -73,8 +73,9 @@ def load_policy(policy: str | Path) -> Policy:
     path = policy_path(policy)
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise PolicyError(printable(str(policy)), [f"can't be read: {error.strerror or error}"]) from error
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        raise PolicyError(printable(str(policy)), [f"can't be read: {why}"]) from error
     return parse_policy(content, source=printable(path.name, longest=None))
 
 
@@ -92,7 +93,7 @@ def parse_policy(content: bytes, *, source: str = "policy") -> Policy:
         raw = tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
         raise PolicyError(source, [f"is not UTF-8 at byte {error.start}"]) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # beside TOML's own, a number of thousands of digits
         raise PolicyError(source, [f"is not TOML: {printable(str(error), longest=200)}"]) from error
     except RecursionError as error:
         raise PolicyError(source, ["is nested too deep"]) from error
@@ -154,7 +155,7 @@ def _then(value: Any, _: Any) -> Any:
     named = [name for name in _THENS if name in value]
     if len(named) != 1:
         listed = ", ".join(f"`{name}`" for name in _THENS)
-        hint = next(filter(None, (did_you_mean(key, _THENS) for key in value)), "")
+        hint = "" if named else next(filter(None, (did_you_mean(key, _THENS) for key in value)), "")
         raise ValueError(f"expected exactly one of {listed}{hint}")
     if named == ["no_op"]:
         value = _timed(value)
@@ -165,8 +166,11 @@ def _timed(value: dict[str, Any]) -> dict[str, Any]:
     """A `no_op` says when to look again, in one way: `"never"` is said, not implied."""
     if ("look_again_s" in value) == ("look_again" in value):
         raise ValueError('a `no_op` has one of `look_again_s` (seconds, or "never") and `look_again` (a schedule)')
-    if value.get("look_again_s") == _NEVER:
+    seconds = value.get("look_again_s")
+    if seconds == _NEVER:
         return {key: given for key, given in value.items() if key != "look_again_s"}
+    if isinstance(seconds, str):
+        raise TypeError(f'look_again_s: expected a number of seconds, or "{_NEVER}"')
     return value
 
 

@@ -77,12 +77,14 @@ class Observation(ABC):
 
     Attributes:
         kind: the name of the policy section that decides it.
+        systems: where a customer can be sent to authorise.
         matrices: how tables lay the class out.
         retry_after_s: the wait that upstream asked for, seconds; None where it did not.
     """
 
     __slots__ = ()
     kind: ClassVar[str]
+    systems: ClassVar[tuple[str, ...]] = ()
     matrices: ClassVar[tuple[Matrix, ...]] = ()
     retry_after_s: float | None
 

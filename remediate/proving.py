@@ -53,9 +53,10 @@ def action_of(then: Then) -> Action:
 
 
 def _section_problems(policy: Policy, section: CompiledSection) -> Iterator[str]:
+    too_long = policy.retry_after.outcome
     unsaid: dict[str, None] = {}
     for region in section.regions:
-        for when, outcome in _outcomes(region, policy.retry_after.outcome):
+        for when, outcome in _outcomes(region, too_long):
             owner = _who_acts(outcome.then)
             if owner is not None and outcome.next_steps.of(owner) is None:
                 unsaid[f'rule "{region.rule.name}" {when}: next_steps.{owner} is missing, and they must act'] = None
@@ -67,26 +68,31 @@ def _section_problems(policy: Policy, section: CompiledSection) -> Iterator[str]
         if invariant.unless_repaired and not any(region.rule.repairable for region, _ in shared):
             yield f"{place}: `unless_repaired` exempts nothing: no rule there is repairable"
         for region, both in shared:
-            for when, action in _actions(region, policy, invariant.unless_repaired):
+            for when, action in _actions(region, too_long, unless_repaired=invariant.unless_repaired):
                 if not _allows(invariant, action):
                     at = described(section.shape.space, both)
                     yield f'{place} is broken by rule "{region.rule.name}" {when}, which answers {action} at {at}'
 
 
-def _outcomes(region: Region, too_long: Outcome) -> Iterator[tuple[str, Outcome]]:
-    """Each answer of a region that no repair changed, with when it is given."""
+def _outcomes(region: Region, too_long: Outcome, *, unless_repaired: bool = False) -> Iterator[tuple[str, Outcome]]:
+    """Each answer of a region but the resuming sync, with when it is given."""
     yield from region.outcomes()
     if region.within.schedule is not None:
         yield "after too long a Retry-After", too_long
+    elif _resumes(region) and not unless_repaired:
+        yield "once repaired, after too long a Retry-After", too_long
 
 
-def _actions(region: Region, policy: Policy, unless_repaired: bool) -> Iterator[tuple[str, Action]]:
+def _resumes(region: Region) -> bool:
+    """Whether a repair turns an answer of the region into a resuming sync."""
+    return region.rule.repairable and any(outcome.asks_a_person for _, outcome in region.outcomes())
+
+
+def _actions(region: Region, too_long: Outcome, *, unless_repaired: bool) -> Iterator[tuple[str, Action]]:
     """Every action that a region can answer, with when."""
-    asks = False
-    for when, outcome in _outcomes(region, policy.retry_after.outcome):
-        asks = asks or outcome.asks_a_person
+    for when, outcome in _outcomes(region, too_long, unless_repaired=unless_repaired):
         yield when, action_of(outcome.then)
-    if region.rule.repairable and asks and not unless_repaired:
+    if _resumes(region) and not unless_repaired:
         yield "once repaired", Action.RETRY
 
 

@@ -15,7 +15,7 @@ from math import prod
 
 import attrs
 
-__all__ = ["Axis", "Box", "Space", "bits", "intersect", "merge", "partition", "subtract"]
+__all__ = ["Axis", "Box", "Space", "intersect", "merge", "partition", "size", "subtract"]
 
 Box = tuple[int, ...]
 
@@ -90,11 +90,6 @@ class Space:
     def points(self, box: Box) -> Iterator[tuple[str, ...]]:
         """Every combination of the box, as a value an axis."""
         return product(*(axis.named(mask) for axis, mask in zip(self.axes, box, strict=True)))
-
-
-def bits(mask: int) -> int:
-    """How many values a mask holds."""
-    return mask.bit_count()
 
 
 def size(box: Box) -> int:

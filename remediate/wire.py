@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
+import attrs
 import cattrs
 import msgspec
 
@@ -47,7 +49,7 @@ def from_json(content: bytes | str) -> Decision:
     try:
         value = msgspec.json.decode(content)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {printable(str(error))}") from None
+        raise InputError(f"not JSON: {printable(str(error)).removeprefix('JSON is malformed: ')}") from None
     if not isinstance(value, dict):
         raise InputError("expected a JSON object")
     fields = {name: one for name, one in value.items() if name not in ("action", "key")}
@@ -73,11 +75,18 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "when": {name: list(values) for name, values in explanation.when.items()},
         "limit": explanation.limit,
         "limit_passed": explanation.limit_passed,
+        "history": attrs.asdict(explanation.history),
+        "retry_after_s": _finite(explanation.retry_after_s),
         "changes": [_change(change) for change in explanation.changes],
         "later": [_change(change) for change in explanation.later],
         "acts_next": explanation.acts_next,
         "decision": as_dict(explanation.decision),
     }
+
+
+def _finite(seconds: float | None) -> float | None:
+    """JSON has no other number; what is not finite counts as absent."""
+    return seconds if seconds is not None and abs(seconds) < inf else None
 
 
 def _change(change: Change) -> dict[str, Any]:

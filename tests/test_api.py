@@ -15,6 +15,7 @@ import pytest
 import remediate
 from remediate import Engine, History, InputError, PolicyError
 from remediate.decision import Action, Evidence, Owner, Retry, headline
+from remediate.observation import Observation
 from remediate.upstreams import find_upstream, upstream_names
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 
@@ -58,6 +59,29 @@ def test_the_default_engine_decides_and_explains() -> None:
     engine = Engine.bundled()
     assert remediate.decide(STATUS, History(attempts=1), "k") == engine.decide(STATUS, History(attempts=1), "k")
     assert remediate.explain(STATUS, key="k") == engine.explain(STATUS, key="k")
+
+
+def test_arguments_of_another_type_are_refused() -> None:
+    with pytest.raises(InputError, match="`history`: expected a History"):
+        remediate.decide(STATUS, {"attempts": 2})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`key`: expected a string"):
+        remediate.decide(STATUS, key=5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected a JSON object, got a number"):
+        remediate.decide(5)  # type: ignore[arg-type]
+
+    @attrs.frozen(kw_only=True)
+    class Mine(ConnectionStatus):
+        """A subclass is decided as what it is."""
+
+    assert remediate.decide(Mine(is_syncing=True)).rule == "a sync is running"
+    assert remediate.explain(Mine(is_syncing=True)).decision.rule == "a sync is running"
+
+    class Foreign(Observation):
+        kind = "foreign"
+        repeats = "nothing"
+
+    with pytest.raises(InputError, match="`Foreign` is no observation of layer"):
+        remediate.decide(Foreign())
 
 
 def test_matching_a_decision_reads_well() -> None:

@@ -78,18 +78,20 @@ def test_a_bad_element_of_an_array_is_told_by_its_number() -> None:
 
 
 def test_the_table_for_people_says_what_when_who_and_why() -> None:
-    ran = run("decide", SAMPLE, columns=200)
+    ran = run("decide", SAMPLE, columns=80)
     assert ran.returncode == 0
     head, *rows = ran.stdout.splitlines()
-    assert head.split() == ["line", "key", "answer", "when", "who", "acts", "why"]
-    assert any(re.search(r"retry transient +in \d+ (s|min)", row) for row in rows)
+    assert max(map(len, rows)) <= 80
+    assert head.split() == ["line", "answer", "when", "who", "acts"]
+    assert any(re.search(r"2  retry transient +in \d+ (s|min)", row) for row in rows)
     assert any("reauth reauthorize" in row and "customer" in row for row in rows)
+    assert any("birch: QuickBooks was unavailable or failed inside" in row for row in rows)
 
 
 def test_a_bad_line_shows_in_the_table() -> None:
     ran = run("decide", stdin=f'{{"is_connected": 1}}\n{HEALTHY}', columns=200)
     assert ran.returncode == 1
-    assert re.search(r"1 +bad input +`is_connected`: expected true, false or null", ran.stdout)
+    assert re.search(r"1  bad input\n +`is_connected`: expected true, false or null", ran.stdout)
     assert "no_op healthy" in ran.stdout
 
 
@@ -144,11 +146,38 @@ def test_a_full_disk_is_told() -> None:
     assert b"No space left" in whole.stderr
 
 
+def test_a_journal_is_never_the_input(tmp_path: Path) -> None:
+    file = tmp_path / "both.ndjson"
+    file.write_text(HEALTHY + "\n")
+    ran = run("decide", file, "--json", "--journal", file)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "can't be both the input and the journal" in ran.stderr
+    assert file.read_text() == HEALTHY + "\n"
+
+
+@pytest.mark.parametrize("redirect", ["<&-", ">&-"])
+def test_a_closed_stream_is_told(redirect: str) -> None:
+    command = f"{' '.join(COMMAND)} decide --json {redirect}"
+    ran = subprocess.run(["bash", "-c", command], stdin=DEVNULL, capture_output=True)
+    assert ran.returncode == 2
+    assert b"is closed" in ran.stderr
+    assert b"Traceback" not in ran.stderr
+
+
+def test_what_a_terminal_can_not_show_is_escaped() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run([*COMMAND, "explain", "ManualRateLimit"], env=environment, capture_output=True)
+    assert ran.returncode == 0
+    assert b"\\u2192" in ran.stdout
+
+
 def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
     command = f"yes '{HEALTHY}' | head -20000 | {' '.join(COMMAND)} decide --json | head -1"
     ran = subprocess.run(command, shell=True, capture_output=True)
     assert ran.stdout.startswith(b'{"action": "no_op"')
     assert ran.stderr == b""
+    piped = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True)
+    assert piped.returncode == 141
 
 
 @pytest.mark.parametrize(
@@ -160,6 +189,8 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
         (("decide", "--policy", "nowhere.toml"), "nowhere.toml: can't be read: No such file or directory"),
         (("explain", "QUICKBOOKS_SERVICE_UNAVAILBLE"), "did you mean `QUICKBOOKS_SERVICE_UNAVAILABLE`?"),
         (("explain", "quickbooksTokenexpired"), "did you mean `QuickbooksTokenExpired`?"),
+        (("explain", "x" * 300), "is nothing that layer publishes"),
+        (("decide", "--policy", "a\x01.toml"), "a\\x01.toml: can't be read"),
         (("explain", "xyzzy"), "a file of that name does not exist either"),
         (("policy", "table", "nope"), "no shipped policy has this name"),
         (("policy", "table", "--kind", "statuss"), "did you mean `status`?"),
@@ -258,7 +289,7 @@ def test_policy_check_counts_combinations_and_invariants(tmp_path: Path) -> None
     ran = run("policy", "check", broken, "layer-quickbooks", "--json")
     assert ran.returncode == 2
     assert [one["proven"] for one in lines(ran)] == [False, True]
-    assert "broken.toml: schedules.transient: first_s: expected more than 0" in ran.stderr
+    assert "broken.toml: schedules.transient: first_s: expected 0.1 s or more" in ran.stderr
 
 
 @pytest.mark.parametrize(

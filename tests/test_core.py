@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from remediate import History, InputError, PolicyError
 from remediate.compiling import compile_policy
 from remediate.deciding import Decider
-from remediate.decision import Cause, Decision, Evidence, NextSteps, NoOp, Owner, Retry, Scope, headline
+from remediate.decision import Cause, Decision, Evidence, Flow, NextSteps, NoOp, Owner, Retry, Scope, headline
 from remediate.observation import WITNESS, Observation, OpenEnum, bucketed, is_bool, is_member, member, shape_of
 from remediate.policy import (
     Anomaly,
@@ -26,6 +26,7 @@ from remediate.policy import (
     LookAgain,
     NoOpThen,
     Policy,
+    ReauthThen,
     Repair,
     RetryAfter,
     RetryThen,
@@ -57,6 +58,7 @@ class Toy(Observation):
     """An observation with an axis of every sort, two witnesses, and a field that decides nothing."""
 
     kind: ClassVar[str] = "toy"
+    systems: ClassVar[tuple[str, ...]] = ("well",)
 
     light: Light | None = attrs.field(default=None, converter=lambda v: member(Light, v), validator=is_member(Light))
     size: Size | None = attrs.field(default=None, converter=lambda v: member(Size, v), validator=is_member(Size))
@@ -144,10 +146,10 @@ def test_a_value_of_another_type_is_refused(field: str, value: object) -> None:
 conditions = st.fixed_dictionaries(
     {},
     optional={
-        "light": st.sets(st.sampled_from(["red", "green", "absent", "unrecognised"]), min_size=1),
-        "size": st.sets(st.sampled_from(["small", "large", "absent"]), min_size=1),
-        "is_on": st.sets(st.sampled_from([True, False, "absent"]), min_size=1),
-        "load": st.sets(st.sampled_from(["low", "high", "absent"]), min_size=1),
+        "light": st.sets(st.sampled_from(["red", "green", "absent", "unrecognised"]), min_size=1, max_size=3),
+        "size": st.sets(st.sampled_from(["small", "large", "absent"]), min_size=1, max_size=2),
+        "is_on": st.sets(st.sampled_from([True, False, "absent"]), min_size=1, max_size=2),
+        "load": st.sets(st.sampled_from(["low", "high", "absent"]), min_size=1, max_size=2),
     },
 )
 
@@ -261,11 +263,35 @@ def test_limits_that_nobody_uses_and_repairs_that_nobody_needs_are_refused() -> 
 def test_what_follows_too_long_a_pause_may_not_wait() -> None:
     toy = policy(rule("all", RetryThen(retry="try")), schedules={"try": TRY})
     late = attrs.evolve(toy.retry_after, then=RetryThen(retry="try"))
-    with pytest.raises(PolicyError, match="can't wait on a schedule"):
+    with pytest.raises(PolicyError, match="retry_after: what is answered instead of going on must not wait"):
         proven(attrs.evolve(toy, retry_after=late), {"toy": SHAPE})
     silent = attrs.evolve(toy.retry_after, next_steps=NextSteps())
     with pytest.raises(PolicyError, match="after too long a Retry-After: next_steps.support is missing"):
         proven(attrs.evolve(toy, retry_after=silent), {"toy": SHAPE})
+
+
+def test_a_repair_is_proven_with_too_long_a_retry_after() -> None:
+    reauth = attrs.evolve(rule("all", ReauthThen(reauth=Flow.REAUTHORIZE, system="well")), repairable=True)
+    once = Schedule(first_s=10, factor=1, ceiling_s=10, attempts=1)
+    steps = NextSteps(customer="Sign in.")
+    toy = policy(
+        attrs.evolve(reauth, next_steps=steps),
+        schedules={"once": once},
+        repair=Repair(schedule="once", because="b"),
+        invariants=(Invariant(name="i", when={}, never=Condition(("escalate",))),),
+    )
+    with pytest.raises(PolicyError, match='"all" once repaired, after too long a Retry-After, which answers escalate'):
+        proven(toy, {"toy": SHAPE})
+    silent = attrs.evolve(toy.retry_after, next_steps=NextSteps())
+    with pytest.raises(PolicyError, match="after too long a Retry-After: next_steps.support is missing"):
+        proven(attrs.evolve(toy, retry_after=silent), {"toy": SHAPE})
+
+
+def test_problems_come_in_the_same_order_every_time() -> None:
+    rules = [rule(name, RetryThen(retry="nope")) for name in "abcdef"]
+    with pytest.raises(PolicyError) as refused:
+        decider(*rules)
+    assert [problem.split('"')[1] for problem in refused.value.problems] == list("abcdef")
 
 
 def test_an_invariant_speaks_of_every_answer_of_a_region() -> None:

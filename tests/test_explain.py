@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ def test_the_grounds_of_a_decision_are_all_there() -> None:
     assert explanation.later == (
         Change(fields={"history.attempts": ("2 or more",)}, answer="escalate engineering integration"),
         Change(fields={"history.failing_for_s": ("86400 or more",)}, answer="escalate engineering integration"),
+        Change(fields={"retry_after_s": ("more than 21600",)}, answer="escalate provider integration"),
     )
 
 
@@ -96,8 +98,10 @@ def test_a_passed_limit_and_a_repair_are_told() -> None:
     explanation = ENGINE.explain(down, History(attempts=48), "k")
     assert explanation.limit_passed
     assert explanation.acts_next == Owner.PROVIDER
-    repair = Change(fields={"history.repaired": ("true",)}, answer="retry transient")
-    assert explanation.later == (repair,)
+    assert explanation.later == (
+        Change(fields={"history.attempts": ("less than 48",)}, answer="retry transient"),
+        Change(fields={"history.repaired": ("true",), "history.attempts": ("0",)}, answer="retry transient"),
+    )
     broken = ENGINE.explain(status(("true", "false", "SYNC_FAILURE", "QUICKBOOKS_INVALID_CREDENTIALS", "true")))
     assert broken.acts_next == Owner.CUSTOMER
     assert Change(fields={"history.repaired": ("true",)}, answer="retry resume") in broken.later
@@ -111,3 +115,54 @@ def test_the_answer_of_a_change_is_the_one_at_the_same_history() -> None:
     answers = {change.answer for change in spent.changes}
     assert "retry cautious" not in answers
     assert "escalate support connection" in answers
+
+
+def test_an_answer_that_hangs_on_a_retry_after_says_so() -> None:
+    explanation = ENGINE.explain({"http_status": 429, "retry_after_s": 30_000})
+    assert explanation.retry_after_s == 30_000
+    assert Change(fields={"retry_after_s": ("21600 or less",)}, answer="retry transport") in explanation.later
+
+
+def test_a_resuming_sync_tells_its_own_limit() -> None:
+    broken = status(("true", "false", "SYNC_FAILURE", "QUICKBOOKS_BAD_REQUEST", "true"))
+    explanation = ENGINE.explain(broken, History(repaired=True), "k")
+    assert (explanation.limit, explanation.limit_passed, explanation.history) == (
+        "resume",
+        False,
+        History(repaired=True),
+    )
+    answers = {next(iter(change.fields)): change.answer for change in explanation.later}
+    assert answers == {
+        "history.attempts": "escalate provider integration",
+        "history.repaired": "escalate provider integration",
+        "retry_after_s": "escalate provider integration",
+    }
+
+
+@given(
+    st.sampled_from(STATUS_COMBINATIONS),
+    st.builds(History, attempts=st.integers(0, 60), failing_for_s=st.floats(0, 1e5), repaired=st.booleans()),
+    st.none() | st.floats(0, 30_000),
+)
+def test_what_is_said_to_change_the_answer_in_time_does(
+    combination: tuple[str, ...], history: History, asked: float | None
+) -> None:
+    observation = status(combination, retry_after_s=asked)
+    explanation = ENGINE.explain(observation, history, "k")
+    for change in explanation.later:
+        moved, waits = history, asked
+        for field, (text,) in change.fields.items():
+            value: float = {"true": True, "false": False}[text] if text in ("true", "false") else number(text)
+            name = field.removeprefix("history.")
+            if name == "retry_after_s":
+                waits = value
+            else:
+                moved = attrs.evolve(moved, **{name: int(value) if name == "attempts" else value})
+        again = ENGINE.decide(attrs.evolve(observation, retry_after_s=waits), moved, "k")
+        assert headline(again) == change.answer != headline(explanation.decision)
+
+
+def number(text: str) -> float:
+    """A number that the words allow: `48 or more`, `less than 48`, `more than 21600`, `21600 or less`, `0`."""
+    bound = float(next(word for word in text.split() if word.replace(".", "").isdigit()))
+    return bound - 1 if text.startswith("less") else bound + 1 if text.startswith("more than") else bound

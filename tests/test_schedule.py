@@ -154,6 +154,10 @@ def test_a_delay_is_what_remains() -> None:
     assert isinstance(part, Retry)
     assert part.delay_s == pytest.approx(whole.delay_s - 20)
     assert not part.may_sync
+    nearly = ENGINE.decide(observation, History(attempts=2, since_attempt_s=whole.delay_s - 0.25), "k")
+    assert isinstance(nearly, Retry)
+    assert nearly.delay_s == pytest.approx(0.25)
+    assert not nearly.may_sync
     done = ENGINE.decide(observation, History(attempts=2, since_attempt_s=whole.delay_s), "k")
     assert isinstance(done, Retry)
     assert (done.delay_s, done.may_sync, done.look_again_s) == (0.0, True, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -41,5 +43,8 @@ app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What the terminal's encoding can't show is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

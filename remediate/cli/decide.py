@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Final, Protocol
+from typing import IO, Annotated, BinaryIO, Final, Protocol
 
-import attrs
 import typer
-from rich.table import Table
+from rich.padding import Padding
 
 from remediate.cli import output
 from remediate.decision import Decision, Retry, acts_next, as_dict, headline
 from remediate.engine import DEFAULT_POLICY, Engine
 from remediate.errors import printable
 from remediate.upstreams import Record
-from remediate.wire import dumps
+from remediate.wire import dumps, to_json
 
 __all__ = ["decide"]
 
-_ROWS_AT_ONCE: Final = 200
+_INDENT: Final = 8
 
 
 def decide(
@@ -41,7 +42,7 @@ def decide(
     engine = output.load_engine(policy)
     printer: _Printer = _Lines() if json else _Rows()
     bad = False
-    with output.opened(file) as stream, _journal(engine, journal) as note, output.whole_output():
+    with output.opened(file) as stream, _journal(engine, journal, stream) as note, output.whole_output():
         for entry, read in output.records(engine, stream, file):
             if isinstance(read, output.BadEntry):
                 bad = True
@@ -58,13 +59,15 @@ _Note = Callable[[Record, Decision], None]
 
 
 @contextmanager
-def _journal(engine: Engine, file: str | None) -> Iterator[_Note]:
+def _journal(engine: Engine, file: str | None, stream: BinaryIO) -> Iterator[_Note]:
     """What appends to the journal: one whole line a decision, before the decision is printed."""
     if file is None:
         yield lambda record, decision: None
         return
     try:
         with open(file, "a", encoding="ascii", newline="\n") as journal:
+            if _is_same(journal, stream):
+                output.refuse(f"{printable(file)}: can't be both the input and the journal")
 
             def note(record: Record, decision: Decision) -> None:
                 at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -76,8 +79,15 @@ def _journal(engine: Engine, file: str | None) -> Iterator[_Note]:
                     output.refuse(f"{printable(file)}: can't be written: {error.strerror}")
 
             yield note
-    except OSError as error:
-        output.refuse(f"{printable(file)}: can't be written: {error.strerror}")
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        output.refuse(f"{printable(file)}: can't be written: {why}")
+
+
+def _is_same(journal: IO[str], stream: BinaryIO) -> bool:
+    """Whether the journal is the file that is being read, which would never end."""
+    here, there = os.fstat(journal.fileno()), os.fstat(stream.fileno())
+    return stat.S_ISREG(here.st_mode) and os.path.samestat(here, there)
 
 
 class _Printer(Protocol):
@@ -91,46 +101,40 @@ class _Lines:
 
     def add(self, line: int, answer: Decision | output.BadEntry, key: str | None) -> None:
         if isinstance(answer, output.BadEntry):
-            said = answer.as_dict
+            sys.stdout.write(dumps(answer.as_dict) + "\n")
         else:
-            said = ({} if key is None else {"key": key}) | as_dict(answer)
-        sys.stdout.write(dumps(said) + "\n")
+            sys.stdout.write(to_json(answer, key=key).decode() + "\n")
 
     def close(self) -> None:
         """Nothing is held back."""
 
 
-@attrs.define
 class _Rows:
-    """A table for people, a few hundred rows at a time, so that memory does not grow with the input."""
+    """Two lines an entry for people: what, when and who; and under it whose, and why."""
 
-    rows: list[tuple[str, ...]] = attrs.field(factory=list)
-    headed: bool = False
+    def __init__(self) -> None:
+        self._out = output.console()
+        self._head = self._row("line", "answer", "when", "who acts")
 
     def add(self, line: int, answer: Decision | output.BadEntry, key: str | None) -> None:
-        shown = "" if key is None else printable(key, longest=36)
+        if self._head:
+            self._out.print(self._head, soft_wrap=True)
+            self._head = ""
         if isinstance(answer, output.BadEntry):
-            self.rows.append((str(line), shown, "bad input", "", "", printable(str(answer.error), longest=None)))
+            row, why = self._row(str(line), "bad input"), printable(str(answer.error), longest=None)
         else:
-            who = acts_next(answer)
-            self.rows.append((str(line), shown, headline(answer), _when(answer), who or "", answer.because))
-        if len(self.rows) >= _ROWS_AT_ONCE:
-            self.close()
+            row = self._row(str(line), headline(answer), _when(answer), acts_next(answer) or "")
+            why = answer.because
+        whose = "" if key is None else f"{printable(key)}: "
+        self._out.print(row, soft_wrap=True)
+        self._out.print(Padding(f"{whose}{why}", (0, 0, 0, _INDENT)))
 
     def close(self) -> None:
-        """Print the rows that are waiting."""
-        table = Table(box=None, pad_edge=False, show_header=not self.headed, expand=True)
-        table.add_column("line", width=6, justify="right")
-        table.add_column("key", width=12, overflow="fold")
-        table.add_column("answer", width=22)
-        table.add_column("when", width=16)
-        table.add_column("who acts", width=11)
-        table.add_column("why", ratio=1, min_width=24)
-        for row in self.rows:
-            table.add_row(*row)
-        output.console().print(table)
-        self.headed = True
-        self.rows.clear()
+        """Nothing is held back."""
+
+    @staticmethod
+    def _row(line: str, answer: str, when: str = "", who: str = "") -> str:
+        return f"{line:>6}  {answer:<34}{when:<18}{who}".rstrip()
 
 
 def _when(decision: Decision) -> str:

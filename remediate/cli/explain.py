@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
+import attrs
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -16,9 +17,12 @@ from remediate.decision import Owner, Retry, headline
 from remediate.engine import DEFAULT_POLICY, Engine
 from remediate.errors import did_you_mean, printable
 from remediate.explaining import Change, Explanation
+from remediate.history import History
 from remediate.wire import dumps, explanation_dict
 
 __all__ = ["explain"]
+
+_MOST_VALUES: Final = 4
 
 
 def explain(
@@ -55,7 +59,7 @@ def _explained(engine: Engine, what: str) -> Iterator[Explanation | output.BadEn
     if examples:
         yield from (engine.explain(example) for example in examples)
         return
-    if what != output.STDIN and not Path(what).exists():
+    if what != output.STDIN and not os.path.exists(what):  # noqa: PTH110  # Path's raises for a name that is too long
         hint = did_you_mean(what, engine.upstream.words) or "; a file of that name does not exist either"
         output.refuse(f"`{printable(what)}` is nothing that {engine.upstream.name} publishes{hint}")
     with output.opened(what) as stream:
@@ -72,12 +76,14 @@ def _show(explanation: Explanation) -> None:
         "connection": "" if explanation.key is None else printable(explanation.key, longest=None),
         "answer": _answer(explanation),
         "because": decision.because,
-        "acts next": explanation.acts_next or "nobody: it goes on by itself",
+        "acts next": explanation.acts_next
+        or f"nobody{'' if decision.look_again_s is None else ': it goes on by itself'}",
         **{f"  {owner}": decision.next_steps.of(owner) or "" for owner in Owner},
         "rule": decision.rule,
         "matches": _fields(explanation.when) or "everything that is left",
         "combination": ", ".join(f"{name}={value}" for name, value in explanation.combination.items()),
         "as it came": ", ".join(f"{name}={printable(value)}" for name, value in explanation.received.items()),
+        "history": _history(explanation),
         "anomalies": ", ".join(decision.anomalies),
         "evidence": decision.evidence,
         "limit": _limit(explanation),
@@ -110,9 +116,23 @@ def _limit(explanation: Explanation) -> str:
     return f"{explanation.limit}, {'passed' if explanation.limit_passed else 'not passed yet'}"
 
 
+def _history(explanation: Explanation) -> str:
+    """What is not as it is at the beginning."""
+    history, blank = explanation.history, History()
+    names = [field.name for field in attrs.fields(History)]
+    told = [f"{name}={getattr(history, name)}" for name in names if getattr(history, name) != getattr(blank, name)]
+    asked = explanation.retry_after_s
+    return ", ".join(told if asked is None else [*told, f"retry_after_s={asked:g}"])
+
+
 def _change(change: Change) -> str:
     return f"{_fields(change.fields)}  →  {change.answer}"
 
 
 def _fields(fields: Mapping[str, tuple[str, ...]]) -> str:
-    return ", ".join(f"{name} = {' | '.join(values)}" for name, values in fields.items())
+    return ", ".join(f"{name} = {_values(values)}" for name, values in fields.items())
+
+
+def _values(values: tuple[str, ...]) -> str:
+    shown = " | ".join(values[:_MOST_VALUES])
+    return shown if len(values) <= _MOST_VALUES else f"{shown} | … ({len(values)} in all)"

@@ -25,6 +25,9 @@ BAD_INPUT: Final = 1
 REFUSED: Final = 2
 """Exit status: wrong usage, a missing file, a policy that does not load."""
 
+READER_GONE: Final = 128 + 13
+"""Exit status: whoever reads stdout has gone away; what a shell says of SIGPIPE."""
+
 STDIN: Final = "-"
 
 
@@ -69,12 +72,15 @@ def load_engine(policy: str) -> Engine:
 def opened(file: str) -> Iterator[BinaryIO]:
     """A file to read, or stdin for `-`."""
     if file == STDIN:
+        if sys.stdin is None:
+            refuse("stdin is closed")
         yield sys.stdin.buffer
         return
     try:
         stream = open(file, "rb")  # noqa: SIM115  # it is closed below, and only its opening is tried here
-    except OSError as error:
-        refuse(f"{printable(file)}: can't be read: {error.strerror}")
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        refuse(f"{printable(file)}: can't be read: {why}")
     with stream:
         yield stream
 
@@ -93,14 +99,16 @@ def records(engine: Engine, stream: BinaryIO, file: str) -> Iterator[tuple[Entry
 
 @contextmanager
 def whole_output() -> Iterator[None]:
-    """Write stdout to its end. A reader that has gone away is no error of ours; a full disk is told."""
+    """Write stdout to its end. A reader that has gone away ends it as the shell expects; a full disk is told."""
+    if sys.stdout is None:
+        refuse("stdout is closed")
     try:
         yield
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
         if isinstance(error, BrokenPipeError):
-            raise typer.Exit(BAD_INPUT) from None
+            raise typer.Exit(READER_GONE) from None
         refuse(f"stdout: can't be written: {error.strerror}")
 
 

@@ -10,7 +10,6 @@ from typing import Final
 
 import attrs
 
-from remediate.compiling import Region
 from remediate.deciding import Decider
 from remediate.decision import headline
 from remediate.engine import Engine
@@ -67,7 +66,7 @@ def regions(engine: Engine, kind: str | None = None) -> Iterator[dict[str, objec
                 "combinations": size(region.box),
                 "answer": within,
                 "limit": region.limit,
-                "then": spent if _is_limited(region) else None,
+                "then": None if region.spent is None else spent,
                 "evidence": region.rule.evidence,
                 "repairable": region.rule.repairable,
             }
@@ -77,10 +76,6 @@ def _chosen(engine: Engine, kind: str | None) -> Iterator[tuple[str, Decider]]:
     for name, decider in engine.deciders.items():
         if kind is None or kind == name:
             yield name, decider
-
-
-def _is_limited(region: Region) -> bool:
-    return region.spent is not None
 
 
 def _answers(decider: Decider, box: Box) -> tuple[str, str]:

@@ -269,6 +269,7 @@ class ConnectionStatus(Observation):
     """
 
     kind: ClassVar[str] = "status"
+    systems: ClassVar[tuple[str, ...]] = ("quickbooks",)
     matrices: ClassVar[tuple[Matrix, ...]] = (
         Matrix(
             title="Sync failed",
@@ -321,6 +322,7 @@ class ApiFailure(Observation):
     """
 
     kind: ClassVar[str] = "failure"
+    systems: ClassVar[tuple[str, ...]] = ("quickbooks", "plaid")
     matrices: ClassVar[tuple[Matrix, ...]] = (
         Matrix(title="Error identifier alone", rows="error_enum"),
         Matrix(title="Error category alone", rows="type"),

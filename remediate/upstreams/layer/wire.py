@@ -9,6 +9,7 @@ not plainly one of them, or is refused on that way, takes the long way, which kn
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from math import inf
 from typing import Any, Final, cast
@@ -29,6 +30,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DECIDING: Final = ("is_connected", "is_syncing", "last_sync_status", "sync_failure_reason", "is_retryable_failure")
 _STATUS_FIELDS: Final = (*_DECIDING, "last_synced_at")
 _AROUND: Final = ("call", "http_status", "transport", "retry_after_s")
+_RECORD_FIELDS: Final = ("key", *_AROUND, "observation", "history")
 _BESIDE: Final = ("history", "call", "retry_after_s")
 _SECRETS: Final = ("access_token", "redirect_url")
 _HISTORY_FIELDS: Final = tuple(field.name for field in attrs.fields(History))
@@ -134,14 +136,24 @@ def _encoded(text: str) -> bytes:
 
 def _decoded(content: bytes) -> object:
     try:
-        content.decode()
+        text = content.decode()
         return _anything(content)
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise InputError(f"nested deeper than {_DEEPEST}") from None
     except msgspec.DecodeError as error:
-        raise InputError(f"not JSON: {printable(str(error)).removeprefix('JSON is malformed: ')}") from None
+        # It refuses lone surrogates and long numbers too, which may stand in a field that nobody reads.
+        try:
+            return json.loads(text, parse_constant=_no_constant)
+        except RecursionError:
+            raise InputError(f"nested deeper than {_DEEPEST}") from None
+        except ValueError:
+            raise InputError(f"not JSON: {printable(str(error)).removeprefix('JSON is malformed: ')}") from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
 
 
 _Container = Mapping[str, object] | list[object] | tuple[object, ...]
@@ -176,8 +188,16 @@ def _record(value: Mapping[str, object]) -> Record:
         if not _is_text(key):
             raise InputError("expected text without lone surrogates", field="key")
     if _has(value, "observation", "http_status", "transport"):
+        _spelt(value)
         return Record(observation=_recorded(value), history=_history(value.get("history")), key=key)
     return Record(observation=_observed(value), key=key)
+
+
+def _spelt(record: Mapping[str, object]) -> None:
+    """Refuse a field of ours that is misspelt: a lost history would retry for ever."""
+    for field in record:
+        if field not in _RECORD_FIELDS and (near := did_you_mean(str(field), _RECORD_FIELDS, cutoff=0.85)):
+            raise InputError(f"unknown field{near}", field=printable(str(field)))
 
 
 def _recorded(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
