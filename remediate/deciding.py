@@ -50,8 +50,8 @@ class Decider:
                 return cell.first
             if key is None and observation.retry_after_s is None:
                 return cell.unkeyed
-            history = NO_HISTORY
-        elif cell.always is not None:
+            return cell.within.decide(NO_HISTORY, key, observation.retry_after_s)
+        if cell.always is not None:
             return cell.always
         return cell.decide(history, key, observation.retry_after_s)
 
@@ -96,9 +96,10 @@ class _Timed:
         if asked > self._longest_s:
             return self._too_long
         attempt = history.attempts + 1
-        wait, ceiling = self._backoff.wait_s(attempt, draw(key, attempt), asked)
-        left = wait - history.since_attempt_s
-        delay = min(int(left * 1000 + 0.999) / 1000, ceiling) if left > 0 else 0.0  # in ms, never too early
+        delay, ceiling = self._backoff.wait_s(attempt, draw(key, attempt), asked)
+        if history.since_attempt_s:
+            left = delay - history.since_attempt_s
+            delay = min(int(left * 1000 + 0.999) / 1000, ceiling) if left > 0 else 0.0  # in ms, never too early
         # A frozen class is filled through its dict: its constructor would cost more than all of the above.
         decision: Decision = object.__new__(self._cls)
         fields = decision.__dict__

@@ -1,0 +1,97 @@
+"""Every row that is measured, and its bar: the one place where a bar stands.
+
+Knows no clock and none of the measured code. A bar is written here once and moved nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["GROUPS", "ROWS", "Bar", "Group", "row"]
+
+
+@attrs.frozen
+class Group:
+    """Rows that share a unit.
+
+    Attributes:
+        name: the first part of its rows' names.
+        title: what is measured.
+        unit: what 1.0 means.
+    """
+
+    name: str
+    title: str
+    unit: str
+
+
+@attrs.frozen
+class Bar:
+    """What is measured, and the ratio that it may not exceed.
+
+    Attributes:
+        name: the group, a full stop, and a word of its own.
+        what: for people.
+        most: the bar; None: there is none, the row is there to be known.
+    """
+
+    name: str
+    what: str
+    most: float | None = None
+
+    @property
+    def group(self) -> str:
+        """The name of the group."""
+        return self.name.partition(".")[0]
+
+
+GROUPS: Final = (
+    Group(
+        "decide",
+        "An observation to a decision",
+        "B: a call of a function of the five raw values, which looks them up in a dict keyed by them",
+    ),
+    Group("wire", "JSON to a decision", "msgspec alone, decoding the same bytes into the same class"),
+    Group("load", "A policy file to a proven engine", "B, as above"),
+    Group("import", "A fresh interpreter to the first decision", "`import attrs`, less the bare interpreter's start"),
+    Group(
+        "peers",
+        "The same status table in other engines, all 1,512 combinations",
+        "`engine.decide(status)` for the same combinations; more means that the peer takes longer",
+    ),
+)
+
+ROWS: Final = (
+    Bar("decide.no_retry", "`decide(status)`, no retry", 4),
+    Bar("decide.no_retry_history", "`decide(status, history, key)`, no retry"),
+    Bar("decide.retry", "`decide(status, history, key)`, a retry", 15),
+    Bar("decide.retry_fresh", "`decide(status, None, key)`, a retry", 15),
+    Bar("decide.table", "`decide(status, None, key)`, the whole table", 5),
+    Bar("decide.table_history", "`decide(status, history, key)`, the whole table", 5),
+    Bar("decide.unseen", "`decide(status)`, each with a reason never seen before"),
+    Bar("decide.ready", "the look-up itself, handed its key ready made"),
+    Bar("wire.full", "a bare status, all fields, no retry", 3),
+    Bar("wire.full_retry", "a bare status, all fields, a retry", 3),
+    Bar("wire.full_retry_keyed", "a bare status, all fields, a retry, with a key", 3),
+    Bar("wire.minimal", "a bare status, two fields", 3),
+    Bar("wire.table", "a bare status, each of the 1,512 combinations", 3),
+    Bar("wire.envelope", "a status in Layer's envelope; msgspec: the envelope as a Struct"),
+    Bar("wire.failure", "a bare failure; msgspec: into `ApiFailure`"),
+    Bar("load.engine", "`Engine.load`: the shipped policy read, checked and proven", 500_000),
+    Bar("load.read", "of that, `load_policy`: the file to a checked `Policy`"),
+    Bar("load.prove", "of that, `proven`: every region, every invariant"),
+    Bar("import.package", "`import remediate`", 1.5),
+    Bar("import.names", "`from remediate import decide, History`"),
+    Bar("import.first", "`from remediate import decide`, and a first decision from JSON"),
+    Bar("peers.zen", "GoRules ZEN: a decision table, compiled, static loader"),
+    Bar("peers.cel", "CEL in Rust: one compiled expression, the values in a `cel.Context` made before"),
+    Bar("peers.cel_dict", "CEL in Rust: the same expression, the values in a dict"),
+    Bar("peers.cedar", "Cedar: a policy an answer, parsed once"),
+)
+
+
+def row(name: str) -> Bar:
+    """The row of this name."""
+    return next(one for one in ROWS if one.name == name)

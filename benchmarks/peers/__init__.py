@@ -1,0 +1,1 @@
+"""The status table in three other engines."""
