@@ -7,6 +7,7 @@ a region is as far away as the number of fields that would have to change to get
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import nextafter
 from typing import Any, cast
 
 import attrs
@@ -156,7 +157,8 @@ def _others(
     for name, bound in (item for one in bounds for item in attrs.asdict(one).items()):
         if bound is not None:
             is_below = getattr(history, name) < bound
-            moved: dict[str, Any] = {name: bound if is_below else 0}
+            nearest = bound if is_below else bound - 1 if isinstance(bound, int) else nextafter(bound, 0.0)
+            moved: dict[str, Any] = {name: nearest}
             said = f"{bound:g} or more" if is_below else f"less than {bound:g}"
             yield {f"history.{name}": said}, attrs.evolve(history, **moved), asked
     if history.repaired:
