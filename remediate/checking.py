@@ -6,6 +6,7 @@ Knows the policy and the shapes of its upstream's observations; yields a sentenc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Final
 
 from remediate.decision import NO_KEY, NextSteps
@@ -14,6 +15,7 @@ from remediate.history import Bounds
 from remediate.observation import ABSENT, PRESENT, Shape
 from remediate.policy import (
     AsIf,
+    Cadence,
     Condition,
     NoOpThen,
     Policy,
@@ -180,9 +182,21 @@ def bound_problems(policy: Policy) -> Iterator[str]:
             name = section.repair.schedule
             yield from (f"schedules.{name}: {what}" for what in _repair_problems(policy.schedules[name]))
     yield from (f"retry_after: {what}" for what in _ending_problems(policy.retry_after.then))
+    yield from (f"episode.{what}" for what in _cadence_problems(policy.episode))
     for name, seconds in _look_agains(policy):
         if seconds < _SOONEST_S:
             yield f"{name}: expected {_SOONEST_S:g} s or more"
+
+
+def _cadence_problems(cadence: Cadence) -> Iterator[str]:
+    for name, seconds in (("settling_s", cadence.settling_s), ("poll_s", cadence.poll_s)):
+        if seconds < _SOONEST_S:
+            yield f"{name}: expected {_SOONEST_S:g} s or more"
+    moments = (0.0, *cadence.reminders_s)
+    if any(later <= sooner for sooner, later in pairwise(moments)):
+        yield "reminders_s: expected rising numbers above 0"
+    if cadence.escalate_after_s <= moments[-1]:
+        yield "escalate_after_s: expected a number beyond the last reminder"
 
 
 def _look_agains(policy: Policy) -> Iterator[tuple[str, float]]:

@@ -26,6 +26,7 @@ __all__ = ["Decider"]
 
 _MOST_CELLS: Final = 16_384
 _LONGEST_KEPT: Final = 64
+_new: Final = object.__new__
 
 
 class Decider:
@@ -53,6 +54,13 @@ class Decider:
             return cell.within.decide(NO_HISTORY, key, observation.retry_after_s)
         if cell.always is not None:
             return cell.always
+        if (
+            history.attempts < cell.attempts
+            and history.failing_for_s < cell.failing_for_s
+            and history.syncing_for_s < cell.syncing_for_s
+            and not history.repaired
+        ):
+            return cell.first or cell.within.decide(history, key, observation.retry_after_s)
         return cell.decide(history, key, observation.retry_after_s)
 
     def decide_at(self, point: Box, like: Observation, history: History, key: str | None) -> Decision:
@@ -92,18 +100,22 @@ class _Timed:
         self._syncs = isinstance(template, Retry) and template.repeats == SYNC
 
     def decide(self, history: History, key: str | None, retry_after_s: float | None) -> Decision:
-        asked = 0.0 if retry_after_s is None or not 0 < retry_after_s < inf else retry_after_s
-        if asked > self._longest_s:
-            return self._too_long
+        asked = 0.0
+        if retry_after_s is not None and 0 < retry_after_s < inf:
+            if retry_after_s > self._longest_s:
+                return self._too_long
+            asked = retry_after_s
         attempt = history.attempts + 1
         delay, ceiling = self._backoff.wait_s(attempt, draw(key, attempt), asked)
         if history.since_attempt_s:
             left = delay - history.since_attempt_s
-            delay = min(int(left * 1000 + 0.999) / 1000, ceiling) if left > 0 else 0.0  # in ms, never too early
+            delay = int(left * 1000 + 0.999) / 1000 if left > 0 else 0.0  # in ms, never too early
+            if delay > ceiling:
+                delay = ceiling
         # A frozen class is filled through its dict: its constructor would cost more than all of the above.
-        decision: Decision = object.__new__(self._cls)
+        decision: Decision = _new(self._cls)
         fields = decision.__dict__
-        fields.update(self._template)
+        fields |= self._template
         fields["look_again_s"] = delay
         if self._cls is Retry:
             fields["attempt"] = attempt
@@ -142,14 +154,32 @@ class _Cell:
     """The answers to one combination; or, where a witness matters, the two cells to choose from.
 
     Answers that can be given without looking at all arguments stand ready: `first` without a
-    history, `unkeyed` without a history, a key and a Retry-After, `always` whatever they are.
+    history, `unkeyed` without a history, a key and a Retry-After, `always` whatever they are. Below
+    all three bounds no limit is passed; they stand here so that the hot path need not ask.
     """
 
-    __slots__ = ("absent", "always", "first", "past", "present", "repaired", "unkeyed", "within", "witness")
+    __slots__ = (
+        "absent",
+        "always",
+        "attempts",
+        "failing_for_s",
+        "first",
+        "past",
+        "present",
+        "repaired",
+        "syncing_for_s",
+        "unkeyed",
+        "within",
+        "witness",
+    )
 
     def __init__(self, within: _Answer, past: _Until | None = None, repaired: _Until | None = None) -> None:
         self.within, self.past, self.repaired = within, past, repaired
         self.first = within.decision if isinstance(within, _Fixed) else None
+        bounds = Bounds() if past is None else past.bounds
+        self.attempts: float = inf if bounds.attempts is None else bounds.attempts
+        self.failing_for_s = inf if bounds.failing_for_s is None else bounds.failing_for_s
+        self.syncing_for_s = inf if bounds.syncing_for_s is None else bounds.syncing_for_s
         self.always = self.first if past is None and repaired is None else None
         self.unkeyed = within.decide(NO_HISTORY, None, None)
         self.witness: Callable[[Observation], object] | None = None

@@ -77,6 +77,7 @@ class Observation(ABC):
 
     Attributes:
         kind: the name of the policy section that decides it.
+        describes: whether it says how the connection is, rather than that asking for it failed.
         systems: where a customer can be sent to authorise.
         matrices: how tables lay the class out.
         retry_after_s: the wait that upstream asked for, seconds; None where it did not.
@@ -84,6 +85,7 @@ class Observation(ABC):
 
     __slots__ = ()
     kind: ClassVar[str]
+    describes: ClassVar[bool] = True
     systems: ClassVar[tuple[str, ...]] = ()
     matrices: ClassVar[tuple[Matrix, ...]] = ()
     retry_after_s: float | None

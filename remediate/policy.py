@@ -14,7 +14,18 @@ from remediate.decision import Cause, Evidence, Flow, NextSteps, Owner, PolicySt
 from remediate.history import Bounds
 from remediate.schedule import Backoff
 
-__all__ = ["Anomaly", "AsIf", "Condition", "EscalateThen", "Invariant", "Limit", "LookAgain", "NoOpThen", "Outcome"]
+__all__ = [
+    "Anomaly",
+    "AsIf",
+    "Cadence",
+    "Condition",
+    "EscalateThen",
+    "Invariant",
+    "Limit",
+    "LookAgain",
+    "NoOpThen",
+    "Outcome",
+]
 __all__ += ["Policy", "ReauthThen", "Repair", "RetryAfter", "RetryThen", "Rule", "Schedule", "Section", "Spent", "Then"]
 
 
@@ -258,6 +269,28 @@ class RetryAfter:
 
 
 @attrs.frozen(kw_only=True)
+class Cadence:
+    """The pace of an episode.
+
+    Attributes:
+        settling_s: how long after a trigger the old answer may linger, seconds; default 60.
+        poll_s: how soon to look after a trigger, and again while the answer is the old one; default 10.
+        reminders_s: when somebody who was told is reminded, seconds after the first notice, rising;
+            default 3 and 7 days.
+        escalate_after_s: when a person is asked instead, seconds after the first notice, beyond the
+            last reminder; default 14 days.
+    """
+
+    settling_s: float = 60.0
+    poll_s: float = 10.0
+    reminders_s: tuple[float, ...] = (3 * 86400.0, 7 * 86400.0)
+    escalate_after_s: float = 14 * 86400.0
+
+
+_DEFAULT_CADENCE: Final = Cadence()
+
+
+@attrs.frozen(kw_only=True)
 class Policy:
     """Everything that a policy file says, as read; :mod:`remediate.compiling` proves it.
 
@@ -276,6 +309,7 @@ class Policy:
     retry_after: RetryAfter
     schedules: Mapping[str, Schedule]
     sections: Mapping[str, Section]
+    episode: Cadence = _DEFAULT_CADENCE
     limits: Mapping[str, Limit] = attrs.field(factory=dict)
     groups: Mapping[str, Mapping[str, tuple[str, ...]]] = attrs.field(factory=dict)
     sha256: str = ""

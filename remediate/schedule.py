@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from math import inf, log
+from struct import Struct
 from typing import Final
 
 import attrs
 
 __all__ = ["Backoff", "draw"]
 
-_DRAWS: Final = 1 << 64
+_UNIT: Final = 2.0**-64
+_KEPT: Final = 64
+"""How many bounds of a schedule are worked out beforehand."""
+_whole: Final = Struct(">Q").unpack
 _UNSEEDED: Final = blake2b(digest_size=8)  # a copy of it costs half of what a new one does
 
 
@@ -23,10 +27,14 @@ def draw(key: str | None, attempt: int) -> float:
     The first eight bytes of BLAKE2b over ``key:attempt`` in UTF-8, as a fraction. Without a key
     the draw is that of the empty key, and everyone's.
     """
-    seed = f"{key or ''}:{attempt}".encode("utf-8", "surrogatepass")
+    seed = f"{key or ''}:{attempt}"
     hashed = _UNSEEDED.copy()
-    hashed.update(seed)
-    return int.from_bytes(hashed.digest(), "big") / _DRAWS
+    try:
+        hashed.update(seed.encode())
+    except UnicodeEncodeError:
+        hashed.update(seed.encode("utf-8", "surrogatepass"))
+    drawn: int = _whole(hashed.digest())[0]
+    return drawn * _UNIT
 
 
 @attrs.frozen(kw_only=True)
@@ -48,10 +56,12 @@ class Backoff:
     ceiling_s: float
     floor_s: float
     _growing: float = attrs.field(init=False, eq=False, repr=False)
+    _bounds: tuple[float, ...] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         growing = inf if self.factor == 1 else log(self.ceiling_s / self.first_s) / log(self.factor) + 1
         object.__setattr__(self, "_growing", growing)
+        object.__setattr__(self, "_bounds", tuple(self.bound_s(attempt) for attempt in range(1, _KEPT + 1)))
 
     def bound_s(self, attempt: int) -> float:
         """The longest wait before this attempt, which counts from 1."""
@@ -70,8 +80,9 @@ class Backoff:
                 ceiling by a draw from the first step, and never lowers them.
         """
         floor = self.floor_s
-        bound = self.bound_s(attempt)
-        wait = _between(floor, bound, drawn)
+        bound = self._bounds[attempt - 1] if attempt <= _KEPT else self.bound_s(attempt)
+        tenths = int((floor + drawn * (bound - floor)) * 10 + 0.5) / 10
+        wait = floor if tenths < floor else bound if tenths > bound else tenths
         if retry_after_s > 0:
             ceiling = retry_after_s + self.bound_s(1)
             asked = _between(retry_after_s + floor, ceiling, drawn)

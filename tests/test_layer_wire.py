@@ -274,7 +274,7 @@ def test_reading_any_bytes_raises_nothing_but_our_error(content: bytes) -> None:
 def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> None:
     content = _bytes(value)
     try:
-        short = layer_wire._plain_status(content)
+        short = layer_wire.plain_status(content)
     except Exception as error:
         pytest.fail(f"the short way raised {error!r}")
     if short is not None:
@@ -294,7 +294,7 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
     ],
 )
 def test_an_escaped_name_is_that_name(content: bytes) -> None:
-    short = layer_wire._plain_status(content)
+    short = layer_wire.plain_status(content)
     try:
         long = layer_wire._record(layer_wire._object(content))
     except InputError:
@@ -304,11 +304,11 @@ def test_an_escaped_name_is_that_name(content: bytes) -> None:
 
 
 def test_the_short_way_is_taken() -> None:
-    assert layer_wire._plain_status(json.dumps(HEALTHY).encode()) == WELL
-    assert layer_wire._plain_status(json.dumps({"data": {"type": "Status", **HEALTHY}, "meta": {}}).encode()) == WELL
-    assert layer_wire._plain_status(json.dumps({"data": {"data": HEALTHY}}).encode()) is None
-    assert layer_wire._plain_status(b'{"data": {"type": "x.EmptyResponse"}}') is None
-    assert layer_wire._plain_status(json.dumps({"key": "x", **HEALTHY}).encode()) is None
+    assert layer_wire.plain_status(json.dumps(HEALTHY).encode()) == WELL
+    assert layer_wire.plain_status(json.dumps({"data": {"type": "Status", **HEALTHY}, "meta": {}}).encode()) == WELL
+    assert layer_wire.plain_status(json.dumps({"data": {"data": HEALTHY}}).encode()) is None
+    assert layer_wire.plain_status(b'{"data": {"type": "x.EmptyResponse"}}') is None
+    assert layer_wire.plain_status(json.dumps({"key": "x", **HEALTHY}).encode()) is None
 
 
 optional = st.none() | st.sampled_from([True, False])

@@ -43,6 +43,8 @@ class Upstream:
     Attributes:
         name: as policies name it.
         observations: the classes of its observations, one a kind.
+        plain: bytes to an observation that has nothing beside it, fast; None where it is another
+            shape or can't be read, which `read` then says.
         read: a payload to a record; raises InputError and nothing else.
         write: a record to the object that reads back as it; only known fields are in it.
         examples: observations in which a published value decides, for explanations; none for a
@@ -52,6 +54,7 @@ class Upstream:
 
     name: str
     observations: tuple[type[Observation], ...]
+    plain: Callable[[bytes], Observation | None]
     read: Callable[[Payload], Record]
     write: Callable[[Record], dict[str, object]]
     examples: Callable[[str], tuple[Observation, ...]]

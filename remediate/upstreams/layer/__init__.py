@@ -19,7 +19,7 @@ from remediate.upstreams.layer.vocabulary import (
     SyncStatus,
     Transport,
 )
-from remediate.upstreams.layer.wire import parse, read, write
+from remediate.upstreams.layer.wire import parse, plain_status, read, record_of, write
 
 __all__ = ["UPSTREAM", "ApiFailure", "Call", "ConnectionStatus", "ErrorEnum", "ErrorType", "SyncFailureReason"]
 __all__ += ["SyncStatus", "Transport", "parse", "read"]
@@ -50,7 +50,8 @@ def _examples(word: str) -> tuple[Observation, ...]:
 UPSTREAM: Final = Upstream(
     name="layer",
     observations=(ConnectionStatus, ApiFailure),
-    read=read,
+    plain=plain_status,
+    read=record_of,
     write=write,
     examples=_examples,
     words=tuple(word.value for words in (SyncFailureReason, SyncStatus, ErrorEnum, ErrorType) for word in words),

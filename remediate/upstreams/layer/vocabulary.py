@@ -322,6 +322,7 @@ class ApiFailure(Observation):
     """
 
     kind: ClassVar[str] = "failure"
+    describes: ClassVar[bool] = False
     systems: ClassVar[tuple[str, ...]] = ("quickbooks", "plaid")
     matrices: ClassVar[tuple[Matrix, ...]] = (
         Matrix(title="Error identifier alone", rows="error_enum"),

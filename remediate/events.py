@@ -1,0 +1,136 @@
+"""What happens to a connection, and what its life asks for: the words between the machine and its drivers.
+
+Knows observations and decisions, and nothing of how a command is carried out. Every command has an
+id that stays the same however often it is given, and is never given to another.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from remediate.decision import Decision, Owner, Scope
+from remediate.observation import Observation
+
+__all__ = ["Accepted", "Command", "Event", "Held", "Mended", "Notify", "Observe", "Observed", "OpenTicket", "Refused"]
+__all__ += ["Released", "ResolveTicket", "TimePassed", "Trigger", "WaitUntil"]
+
+
+@attrs.frozen(kw_only=True)
+class Observed:
+    """The upstream was asked, and this is the answer.
+
+    Attributes:
+        asked_s: when it was asked; an answer that was overtaken by a later one is passed over.
+    """
+
+    observation: Observation
+    asked_s: float
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """The trigger of this number was answered: a sync will run."""
+
+    number: int
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """The trigger of this number was refused, or got no answer."""
+
+    number: int
+    observation: Observation
+
+
+@attrs.frozen(kw_only=True)
+class Mended:
+    """A customer came back, a human mended something, or a ticket for the whole fleet was resolved."""
+
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class Held:
+    """An operator wants no sync to be triggered."""
+
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class Released:
+    """An operator lets syncs be triggered again."""
+
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class TimePassed:
+    """It is later now."""
+
+
+Event = Observed | Accepted | Refused | Mended | Held | Released | TimePassed
+
+
+@attrs.frozen(kw_only=True)
+class Observe:
+    """Ask the upstream for the status."""
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class Trigger:
+    """Trigger a sync, once; answer with :class:`Accepted` or :class:`Refused` of this number."""
+
+    id: str
+    number: int
+
+
+@attrs.frozen(kw_only=True)
+class WaitUntil:
+    """Nothing to do until then; None: until somebody acts or says something."""
+
+    id: str
+    at_s: float | None
+
+
+@attrs.frozen(kw_only=True)
+class Notify:
+    """Tell somebody.
+
+    Attributes:
+        reminder: 0 for the first notice, then 1, 2, ….
+        decision: what to tell: `next_steps` has the words.
+    """
+
+    id: str
+    audience: Owner
+    reminder: int
+    decision: Decision
+
+
+@attrs.frozen(kw_only=True)
+class OpenTicket:
+    """Ask a human.
+
+    Attributes:
+        cause: the rule that decided, or that reminders had no answer.
+        decision: what it is about.
+    """
+
+    id: str
+    owner: Owner
+    scope: Scope
+    cause: str
+    decision: Decision
+
+
+@attrs.frozen(kw_only=True)
+class ResolveTicket:
+    """The trouble behind a ticket of this connection is over."""
+
+    id: str
+    ticket: str
+
+
+Command = Observe | Trigger | WaitUntil | Notify | OpenTicket | ResolveTicket

@@ -1,0 +1,109 @@
+"""What is remembered of a connection between two events: plain data.
+
+Knows durations and names, and nothing of what decides or acts.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from remediate.decision import Owner, Scope
+from remediate.history import History
+
+__all__ = ["Flight", "Notice", "State", "Ticket"]
+
+
+@attrs.frozen(kw_only=True)
+class Flight:
+    """A trigger whose outcome is not known.
+
+    Attributes:
+        before: what was seen before it was given.
+        is_seen: a sync was seen running since.
+        is_stale: somebody mended the connection since, so its outcome says nothing of the repair.
+    """
+
+    number: int
+    at_s: float
+    before: str
+    is_seen: bool = False
+    is_stale: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Notice:
+    """Somebody was told in this episode."""
+
+    audience: Owner
+    first_s: float
+    reminders: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Ticket:
+    """A human was asked in this episode."""
+
+    id: str
+    owner: Owner
+    scope: Scope
+    cause: str
+
+
+@attrs.frozen(kw_only=True)
+class State:
+    """All that is remembered of a connection.
+
+    Attributes:
+        key: whose connection it is.
+        now_s: the latest time seen.
+        asked_s: when the latest answer that counted was asked for.
+        episode: how many episodes were opened.
+        failing_since_s: since when the open episode, or what is left of it after a repair, lasts.
+        attempts: triggers since then.
+        triggers: triggers ever; the latest has this number.
+        attempt_ended_s: when the last attempt ended.
+        repaired: somebody has mended the connection, and no attempt has ended since.
+        syncing_since_s: since when a sync has been seen running.
+        unanswered: how often asking has failed since it last worked.
+        unanswered_since_s: since when it fails.
+        held: an operator wants no sync.
+        due_s: when to look again; None: when somebody acts or says something.
+    """
+
+    key: str
+    now_s: float = float("-inf")
+    asked_s: float = float("-inf")
+    episode: int = 0
+    failing_since_s: float | None = None
+    attempts: int = 0
+    triggers: int = 0
+    attempt_ended_s: float | None = None
+    repaired: bool = False
+    syncing_since_s: float | None = None
+    unanswered: int = 0
+    unanswered_since_s: float | None = None
+    flight: Flight | None = None
+    notices: tuple[Notice, ...] = ()
+    tickets: tuple[Ticket, ...] = ()
+    held: bool = False
+    due_s: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an episode is open."""
+        return self.failing_since_s is not None
+
+    @property
+    def history(self) -> History:
+        """What a decision needs to know, at the latest time seen."""
+        since = self.failing_since_s if self.attempt_ended_s is None else self.attempt_ended_s
+        return History(
+            attempts=self.attempts,
+            failing_for_s=self._since(self.failing_since_s),
+            syncing_for_s=self._since(self.syncing_since_s),
+            since_attempt_s=self._since(since),
+            repaired=self.repaired,
+        )
+
+    def _since(self, moment_s: float | None) -> float:
+        return 0.0 if moment_s is None else self.now_s - moment_s
