@@ -90,12 +90,13 @@ class Decider:
 class _Timed:
     """An answer whose wait comes from a schedule: what is the same each time, and the arithmetic."""
 
-    __slots__ = ("_backoff", "_cls", "_longest_s", "_syncs", "_template", "_too_long", "_unkeyed")
+    __slots__ = ("_cls", "_longest_s", "_retries", "_syncs", "_template", "_too_long", "_unkeyed", "_wait_s")
 
     def __init__(self, template: Retry | NoOp, backoff: Backoff, longest_s: float, too_long: Decision) -> None:
         self._cls: type[Any] = type(template)
         self._template = dict(vars(template))
-        self._backoff, self._longest_s, self._too_long = backoff, longest_s, too_long
+        self._wait_s, self._longest_s, self._too_long = backoff.wait_s, longest_s, too_long
+        self._retries = isinstance(template, Retry)
         self._unkeyed = tuple(sorted({*template.anomalies, NO_KEY}))
         self._syncs = isinstance(template, Retry) and template.repeats == SYNC
 
@@ -106,7 +107,7 @@ class _Timed:
                 return self._too_long
             asked = retry_after_s
         attempt = history.attempts + 1
-        delay, ceiling = self._backoff.wait_s(attempt, draw(key, attempt), asked)
+        delay, ceiling = self._wait_s(attempt, draw(key, attempt), asked)
         if history.since_attempt_s:
             left = delay - history.since_attempt_s
             delay = int(left * 1000 + 0.999) / 1000 if left > 0 else 0.0  # in ms, never too early
@@ -117,11 +118,12 @@ class _Timed:
         fields = decision.__dict__
         fields |= self._template
         fields["look_again_s"] = delay
-        if self._cls is Retry:
+        if self._retries:
             fields["attempt"] = attempt
             fields["delay_s"] = delay
             fields["ceiling_s"] = ceiling
-            fields["may_sync"] = self._syncs and delay == 0
+            if not delay:
+                fields["may_sync"] = self._syncs
             if key is None:
                 fields["anomalies"] = self._unkeyed
         return decision

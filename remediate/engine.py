@@ -81,9 +81,9 @@ class Engine:
         Raises:
             InputError: the payload can't be read, or is no observation of this upstream.
         """
-        if history is not None and history.__class__ is not History:
+        if history.__class__ is not History and history is not None:
             raise InputError("expected a History", field="history")
-        if key is not None and not isinstance(key, str):
+        if key.__class__ is not str and not isinstance(key, str | None):
             raise InputError("expected a string", field="key")
         decider = self._by_class.get(payload.__class__)
         if decider is None:

@@ -18,7 +18,7 @@ _UNIT: Final = 2.0**-64
 _KEPT: Final = 64
 """How many bounds of a schedule are worked out beforehand."""
 _whole: Final = Struct(">Q").unpack
-_UNSEEDED: Final = blake2b(digest_size=8)  # a copy of it costs half of what a new one does
+_unseeded: Final = blake2b(digest_size=8).copy  # a copy costs half of what a new one does
 
 
 def draw(key: str | None, attempt: int) -> float:
@@ -28,7 +28,7 @@ def draw(key: str | None, attempt: int) -> float:
     the draw is that of the empty key, and everyone's.
     """
     seed = f"{key or ''}:{attempt}"
-    hashed = _UNSEEDED.copy()
+    hashed = _unseeded()
     try:
         hashed.update(seed.encode())
     except UnicodeEncodeError:
