@@ -125,7 +125,6 @@ def shape_of(cls: type[Observation]) -> Shape:
     axes: list[Axis] = []
     readers: list[Callable[[Any], str]] = []
     witnesses: list[str] = []
-    raw = True
     for field in attrs.fields(typing.cast(Any, cls)):
         if _WITNESS in field.metadata:
             witnesses.append(field.name)
@@ -135,13 +134,12 @@ def shape_of(cls: type[Observation]) -> Shape:
             values, read = found
             axes.append(Axis(field.name, values))
             readers.append(read)
-            raw = raw and _BUCKET not in field.metadata
     values_of = attrgetter(*(axis.name for axis in axes))
 
     def tokens(observation: Observation) -> tuple[str, ...]:
         return tuple([read(value) for read, value in zip(readers, values_of(observation), strict=True)])
 
-    return Shape(cls, Space(tuple(axes)), tuple(witnesses), values_of if raw else tokens, tokens)
+    return Shape(cls, Space(tuple(axes)), tuple(witnesses), values_of, tokens)
 
 
 def _axis(hint: Any, metadata: Mapping[Any, Any]) -> tuple[tuple[str, ...], Callable[[Any], str]] | None:

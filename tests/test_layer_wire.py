@@ -15,6 +15,7 @@ from remediate import Engine, History, InputError, Record
 from remediate.decision import headline
 from remediate.upstreams.layer import UPSTREAM, ApiFailure, Call, ConnectionStatus, parse, read
 from remediate.upstreams.layer import wire as layer_wire
+from remediate.upstreams.layer.plain import plain
 from remediate.wire import dumps
 from tests.oracle import STATUS_AXES
 
@@ -274,7 +275,7 @@ def test_reading_any_bytes_raises_nothing_but_our_error(content: bytes) -> None:
 def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> None:
     content = _bytes(value)
     try:
-        short = layer_wire.plain_status(content)
+        short = plain(content)
     except Exception as error:
         pytest.fail(f"the short way raised {error!r}")
     if short is not None:
@@ -294,7 +295,7 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
     ],
 )
 def test_an_escaped_name_is_that_name(content: bytes) -> None:
-    short = layer_wire.plain_status(content)
+    short = plain(content)
     try:
         long = layer_wire._record(layer_wire._object(content))
     except InputError:
@@ -304,11 +305,17 @@ def test_an_escaped_name_is_that_name(content: bytes) -> None:
 
 
 def test_the_short_way_is_taken() -> None:
-    assert layer_wire.plain_status(json.dumps(HEALTHY).encode()) == WELL
-    assert layer_wire.plain_status(json.dumps({"data": {"type": "Status", **HEALTHY}, "meta": {}}).encode()) == WELL
-    assert layer_wire.plain_status(json.dumps({"data": {"data": HEALTHY}}).encode()) is None
-    assert layer_wire.plain_status(b'{"data": {"type": "x.EmptyResponse"}}') is None
-    assert layer_wire.plain_status(json.dumps({"key": "x", **HEALTHY}).encode()) is None
+    assert plain(json.dumps(HEALTHY).encode()) == WELL
+    assert plain(json.dumps({"data": {"type": "Status", **HEALTHY}, "meta": {}}).encode()) == WELL
+    assert plain(json.dumps({"data": {"data": HEALTHY}}).encode()) is None
+    assert plain(b'{"data": {"type": "x.EmptyResponse"}}') is None
+    assert plain(json.dumps({"key": "x", **HEALTHY}).encode()) is None
+    assert plain(json.dumps(BROKEN).encode()) == FAILED
+    assert plain(json.dumps({"errors": [BROKEN, 5]}).encode()) == FAILED
+    assert plain(b'{"errors": []}') == ApiFailure()
+    assert plain(b'{"errors": [{"type": "Conflict", "call": "sync"}]}') is None
+    assert plain(b'{"errors": [], "data": {}}') is None
+    assert plain(b'{"type": "Conflict"}') is None
 
 
 optional = st.none() | st.sampled_from([True, False])

@@ -9,6 +9,7 @@ from typing import Final
 
 from remediate.observation import Observation
 from remediate.upstreams import Upstream
+from remediate.upstreams.layer.plain import plain
 from remediate.upstreams.layer.vocabulary import (
     ApiFailure,
     Call,
@@ -19,7 +20,7 @@ from remediate.upstreams.layer.vocabulary import (
     SyncStatus,
     Transport,
 )
-from remediate.upstreams.layer.wire import parse, plain_status, read, record_of, write
+from remediate.upstreams.layer.wire import parse, read, record_of, write
 
 __all__ = ["UPSTREAM", "ApiFailure", "Call", "ConnectionStatus", "ErrorEnum", "ErrorType", "SyncFailureReason"]
 __all__ += ["SyncStatus", "Transport", "parse", "read"]
@@ -50,7 +51,7 @@ def _examples(word: str) -> tuple[Observation, ...]:
 UPSTREAM: Final = Upstream(
     name="layer",
     observations=(ConnectionStatus, ApiFailure),
-    plain=plain_status,
+    plain=plain,
     read=record_of,
     write=write,
     examples=_examples,

@@ -3,8 +3,8 @@
 Knows no HTTP client and no policy. Reading raises InputError and nothing else, on any bytes; no
 message repeats a value, for it may be a secret.
 
-Plain statuses, bare or in Layer's envelope, take a short way straight into the class. Whatever is
-not plainly one of them, or is refused on that way, takes the long way, which knows every shape.
+An observation with nothing beside it takes a short way straight into its class. Whatever is not
+plainly that, or is refused on that way, takes the long way, which knows every shape.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from remediate.errors import InputError, did_you_mean, kind_of, printable
 from remediate.history import History
 from remediate.observation import Observation
 from remediate.upstreams import Payload, Record
+from remediate.upstreams.layer.plain import DEEPEST, plain
 from remediate.upstreams.layer.vocabulary import ApiFailure, ConnectionStatus
 
-__all__ = ["parse", "plain_status", "read", "record_of", "write"]
+__all__ = ["parse", "read", "record_of", "write"]
 
-_DEEPEST: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DECIDING: Final = ("is_connected", "is_syncing", "last_sync_status", "sync_failure_reason", "is_retryable_failure")
 _STATUS_FIELDS: Final = (*_DECIDING, "last_synced_at")
@@ -59,8 +59,8 @@ def read(payload: Payload) -> Record:
     Raises:
         InputError: as for :func:`parse`.
     """
-    plain = plain_status(payload) if isinstance(payload, bytes) else None
-    return record_of(payload) if plain is None else Record(observation=plain)
+    observation = plain(payload) if isinstance(payload, bytes) else None
+    return record_of(payload) if observation is None else Record(observation=observation)
 
 
 def record_of(payload: Payload) -> Record:
@@ -68,50 +68,7 @@ def record_of(payload: Payload) -> Record:
     return _record(_object(payload))
 
 
-class _Markers(msgspec.Struct):
-    """Every field that would make an object something else than a plain status."""
-
-    observation: msgspec.Raw = msgspec.Raw()
-    http_status: msgspec.Raw = msgspec.Raw()
-    transport: msgspec.Raw = msgspec.Raw()
-    data: msgspec.Raw = msgspec.Raw()
-    errors: msgspec.Raw = msgspec.Raw()
-    error_enum: msgspec.Raw = msgspec.Raw()
-    type: msgspec.Raw = msgspec.Raw()
-    access_token: msgspec.Raw = msgspec.Raw()
-    redirect_url: msgspec.Raw = msgspec.Raw()
-    history: msgspec.Raw = msgspec.Raw()
-    call: msgspec.Raw = msgspec.Raw()
-    retry_after_s: msgspec.Raw = msgspec.Raw()
-    key: msgspec.Raw = msgspec.Raw()
-
-
-_UNMARKED: Final = msgspec.Raw()
-_NO_MARKERS: Final = _Markers()
-_markers: Final = msgspec.json.Decoder(_Markers).decode
-_status: Final = msgspec.json.Decoder(ConnectionStatus).decode
 _anything: Final = msgspec.json.Decoder(float_hook=float).decode
-
-
-def plain_status(content: bytes) -> ConnectionStatus | None:
-    """The short way: none of the markers, or `data` alone and in it none but a `type`."""
-    if b"[" in content or not content.isascii():
-        return None
-    if content.rfind(b"{") > 0 and content.count(b"{") > _DEEPEST:
-        return None
-    try:
-        marked = _markers(content)
-        if marked == _NO_MARKERS:
-            return _status(content)
-        data, marked.data = bytes(marked.data), _UNMARKED
-        if data.startswith(b"{") and marked == _NO_MARKERS:
-            inner = _markers(data)
-            kind, inner.type = bytes(inner.type), _UNMARKED
-            is_status = b"EmptyResponse" not in kind and b"\\" not in kind and inner == _NO_MARKERS
-            return _status(data) if is_status else None
-    except (msgspec.DecodeError, ValueError):
-        return None
-    return None
 
 
 # The long way: bytes to an object.
@@ -125,7 +82,7 @@ def _object(payload: object) -> Mapping[str, object]:
     value = _decoded(payload.removeprefix(_BYTE_ORDER_MARK)) if isinstance(payload, bytes) else payload
     if not isinstance(value, Mapping):
         raise InputError(f"expected a JSON object, got {kind_of(value)}")
-    if not isinstance(payload, bytes) or payload.count(b"{") + payload.count(b"[") > _DEEPEST:
+    if not isinstance(payload, bytes) or payload.count(b"{") + payload.count(b"[") > DEEPEST:
         _bounded(value)
     return value
 
@@ -144,13 +101,13 @@ def _decoded(content: bytes) -> object:
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise InputError(f"nested deeper than {_DEEPEST}") from None
+        raise InputError(f"nested deeper than {DEEPEST}") from None
     except msgspec.DecodeError as error:
         # It refuses lone surrogates and long numbers too, which may stand in a field that nobody reads.
         try:
             return json.loads(text, parse_constant=_no_constant)
         except RecursionError:
-            raise InputError(f"nested deeper than {_DEEPEST}") from None
+            raise InputError(f"nested deeper than {DEEPEST}") from None
         except ValueError:
             raise InputError(f"not JSON: {printable(str(error)).removeprefix('JSON is malformed: ')}") from None
 
@@ -165,7 +122,7 @@ _Container = Mapping[str, object] | list[object] | tuple[object, ...]
 def _bounded(value: Mapping[str, object]) -> None:
     """Refuse what is nested too deep, level by level, each container once a level."""
     level: list[_Container] = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         inner: dict[int, _Container] = {}
         for container in level:
             members = container.values() if isinstance(container, Mapping) else container
@@ -173,7 +130,7 @@ def _bounded(value: Mapping[str, object]) -> None:
         if not inner:
             return
         level = list(inner.values())
-    raise InputError(f"nested deeper than {_DEEPEST}")
+    raise InputError(f"nested deeper than {DEEPEST}")
 
 
 # An object to a record.
