@@ -1,7 +1,8 @@
 """The life of one connection: events in, commands out; a pure machine that keeps no clock.
 
 Knows decisions and histories, and neither upstreams nor how a command is carried out. An episode
-opens at the first answer that asks for anything, and closes with a success.
+opens at the first answer that asks for anything, and closes with a success, or with an answer
+that is never looked at again.
 
 Whoever drives a connection hands every event to :meth:`Lifecycle.step`, keeps the state, and
 carries out the commands. The events are the journal: the same events give the same state.
@@ -166,7 +167,7 @@ class Lifecycle:
     def _answered(self, state: State, decision: Decision, observation: Observation) -> Step:
         """What a decision asks for."""
         match decision:
-            case NoOp(cause=Cause.HEALTHY):
+            case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
                 return _closed(state, decision)
             case NoOp(look_again_s=seconds):
                 return _later(state, seconds)
@@ -264,6 +265,8 @@ def _closed(state: State, decision: NoOp) -> Step:
         asked_s=state.asked_s,
         episode=state.episode,
         triggers=state.triggers,
+        syncing_since_s=state.syncing_since_s,
+        flight=state.flight,
         held=state.held,
     )
     fresh, (wait,) = _later(fresh, decision.look_again_s)

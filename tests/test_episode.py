@@ -272,9 +272,11 @@ def test_an_operator_holds_and_releases() -> None:
 
 def test_an_archived_business_comes_to_rest() -> None:
     life = Life()
-    assert life.sees(ApiFailure(call="status", type="ResourceArchived"), 0)[-1] == WaitUntil(
-        id="acme/wait/None", at_s=None
-    )
+    life.sees(DOWN, 0)
+    assert life.state.is_open
+    last = life.sees(ApiFailure(call="status", type="ResourceArchived"), 1)[-1]
+    assert last == WaitUntil(id="acme/wait/None", at_s=None)
+    assert not life.state.is_open
 
 
 @pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf])
