@@ -47,6 +47,7 @@ def witnessed(shape: Shape) -> Space:
 
 
 def name_problems(policy: Policy, shapes: Mapping[str, Shape]) -> Iterator[str]:
+    """Every name in a policy that stands for nothing, twice, or for something that is not there."""
     for kind in policy.sections:
         if kind not in shapes:
             yield f"unknown key `{kind}`{did_you_mean(kind, shapes)}"
@@ -117,12 +118,12 @@ def _limit_problems(policy: Policy, place: str, rule: Rule) -> Iterator[str]:
 
 
 def _system_problems(kind: str, policy: Policy, section: Section, shape: Shape) -> Iterator[str]:
+    known = shape.cls.systems
     for rule in section.rules:
-        names = [rule.outcome.schedule or rule.limit or ""]
-        limits = [one for name in names for one in (policy.schedules.get(name) or policy.limits.get(name),) if one]
-        thens = [rule.then, *(one.spent.then for one in limits if one.spent is not None)]
-        for then in thens:
-            known = shape.cls.systems
+        name = rule.outcome.schedule or rule.limit or ""
+        limit = policy.schedules.get(name) or policy.limits.get(name)
+        spent = None if limit is None else limit.spent
+        for then in (rule.then, None if spent is None else spent.then):
             if isinstance(then, ReauthThen) and then.system not in known:
                 hint = did_you_mean(then.system, known)
                 yield f'{kind} rule "{rule.name}": then.system: unknown system `{then.system}`{hint}'
@@ -165,6 +166,7 @@ def _group_problems(policy: Policy, shapes: Mapping[str, Shape]) -> Iterator[str
 
 
 def bound_problems(policy: Policy) -> Iterator[str]:
+    """Every bound in a policy that is missing, upside down, or leads on without an end."""
     for name, schedule in policy.schedules.items():
         yield from (f"schedules.{name}: {what}" for what in _schedule_problems(schedule))
     for name, limit in policy.limits.items():

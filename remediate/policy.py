@@ -6,6 +6,7 @@ Knows no file format and no upstream: names are checked against an upstream when
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Final
 
 import attrs
@@ -144,7 +145,7 @@ class Schedule:
     within_s: float | None = None
     spent: Spent | None = None
 
-    @property
+    @cached_property
     def backoff(self) -> Backoff:
         """The arithmetic of the waits."""
         return Backoff(first_s=self.first_s, factor=self.factor, ceiling_s=self.ceiling_s, floor_s=self.floor_s)
