@@ -191,8 +191,8 @@ def bound_problems(policy: Policy) -> Iterator[str]:
 
 
 def _cadence_problems(cadence: Cadence) -> Iterator[str]:
-    for name, seconds in (("settling_s", cadence.settling_s), ("poll_s", cadence.poll_s)):
-        if seconds < _SOONEST_S:
+    for name in ("settling_s", "poll_s", "look_again_s"):
+        if getattr(cadence, name) < _SOONEST_S:
             yield f"{name}: expected {_SOONEST_S:g} s or more"
     moments = (0.0, *cadence.reminders_s)
     if any(later <= sooner for sooner, later in pairwise(moments)):

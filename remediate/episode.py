@@ -36,7 +36,7 @@ from remediate.events import (
 from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
 from remediate.policy import Cadence
-from remediate.state import Flight, Notice, State, Ticket
+from remediate.state import BEFORE, Flight, Notice, State, Ticket
 
 __all__ = ["UNANSWERED", "Lifecycle"]
 
@@ -74,10 +74,11 @@ class Lifecycle:
             now_s: when, in seconds of any clock; a time before the latest one seen counts as that.
 
         Raises:
-            InputError: `now_s` is not finite.
+            InputError: a time is not finite, or beyond any clock.
         """
-        if not abs(now_s) < float("inf"):
-            raise InputError("expected a finite time", field="now_s")
+        for field, moment_s in (("now_s", now_s), ("asked_s", getattr(event, "asked_s", 0.0))):
+            if not abs(moment_s) < -BEFORE:
+                raise InputError("expected a time in seconds", field=field)
         state = attrs.evolve(state, now_s=max(state.now_s, now_s))
         match event:
             case Observed():
@@ -103,15 +104,15 @@ class Lifecycle:
         return state
 
     def _observed(self, state: State, event: Observed) -> Step:
-        flight = state.flight
-        is_overtaken = event.asked_s < state.asked_s or (flight is not None and event.asked_s < flight.at_s)
+        flight, asked_s = state.flight, min(event.asked_s, state.now_s)
+        is_overtaken = asked_s <= state.asked_s or (flight is not None and asked_s < flight.at_s)
         if is_overtaken:
             return _waiting(state)
-        state = attrs.evolve(state, asked_s=event.asked_s)
+        state = attrs.evolve(state, asked_s=asked_s)
         if not event.observation.describes:
             return self._unanswered(state, event.observation)
-        state = attrs.evolve(state, unanswered=0, unanswered_since_s=None)
-        if flight is not None and not flight.is_seen and self._is_old(state, flight, event.observation):
+        state = _changed(attrs.evolve(state, unanswered=0, unanswered_since_s=None), _seen(event.observation))
+        if flight is not None and not flight.is_seen and self._is_old(state, flight):
             settled_s = flight.at_s + self.cadence.settling_s
             return _waiting(attrs.evolve(state, due_s=min(settled_s, state.now_s + self.cadence.poll_s)))
         if _is_running(self.decide(event.observation, NO_HISTORY, state.key)):
@@ -120,8 +121,7 @@ class Lifecycle:
             state = attrs.evolve(state, syncing_since_s=since, flight=seen)
         else:
             state = _ended(state)
-        decision = self.decide(event.observation, state.history, state.key)
-        return self._answered(state, decision, event.observation)
+        return self._answered(state, self.decide(event.observation, state.history, state.key))
 
     def _unanswered(self, state: State, observation: Observation) -> Step:
         """Asking failed, which says nothing of a sync that may be running: only the asking is repeated."""
@@ -131,40 +131,66 @@ class Lifecycle:
         state = attrs.evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since)
         if isinstance(decision, Retry):
             return _later(state, decision.delay_s)
-        return self._answered(state, decision, observation)
+        return self._answered(state, decision)
 
-    def _is_old(self, state: State, flight: Flight, observation: Observation) -> bool:
-        """Whether this is what was seen before the trigger, and may still be so."""
-        return state.now_s < flight.at_s + self.cadence.settling_s and _seen(observation) == flight.before
+    def _is_old(self, state: State, flight: Flight) -> bool:
+        """Whether the latest answer is that from before the trigger, and may still be so."""
+        return state.asked_s < flight.at_s + self.cadence.settling_s and state.seen == flight.before
 
     def _accepted(self, state: State, number: int) -> Step:
         if state.flight is None or state.flight.number != number:
             return _waiting(state)
-        return _waiting(attrs.evolve(state, due_s=state.now_s + self.cadence.poll_s))
+        state = attrs.evolve(state, refused=0, refused_since_s=None)
+        return _later(state, self.cadence.poll_s)
 
     def _refused(self, state: State, event: Refused) -> Step:
         if state.flight is None or state.flight.number != event.number:
             return _waiting(state)
-        decision = self.decide(event.observation, state.history, state.key)
+        if state.syncing_since_s is not None:  # a sync runs, if not this one
+            return _later(attrs.evolve(state, flight=None), self.cadence.poll_s)
+        since = state.now_s if state.refused_since_s is None else state.refused_since_s
+        history = History(attempts=state.refused, failing_for_s=state.now_s - since)
+        decision = self.decide(event.observation, history, state.key)
+        state = attrs.evolve(state, refused=state.refused + 1, refused_since_s=since)
         if isinstance(decision, NoOp) and decision.cause in (Cause.UNCONFIRMED, Cause.IN_PROGRESS):
             return _later(state, decision.look_again_s)
-        return self._answered(_ended(state), decision, event.observation)
+        if isinstance(decision, Retry):
+            return self._nothing_ran(state, decision)
+        return self._answered(_ended(state), decision)
+
+    def _nothing_ran(self, state: State, decision: Retry) -> Step:
+        """The attempt counts, but a repair is not used up by a trigger that never started anything."""
+        ended = attrs.evolve(
+            state,
+            flight=None,
+            attempts=0 if state.repaired else state.attempts,
+            attempt_ended_s=state.now_s,
+            not_before_s=state.now_s + decision.delay_s,
+        )
+        return _later(ended, decision.delay_s)
 
     def _mended(self, state: State) -> Step:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
         flight = None if state.flight is None else attrs.evolve(state.flight, is_stale=True)
         since = state.now_s if state.is_open else None
         state = attrs.evolve(
-            state, repaired=True, attempts=0, attempt_ended_s=None, failing_since_s=since, flight=flight
+            state,
+            repaired=True,
+            awaits_customer=False,
+            attempts=0,
+            attempt_ended_s=None,
+            failing_since_s=since,
+            flight=flight,
         )
         return _observing(state, self.cadence)
 
     def _time_passed(self, state: State) -> Step:
-        if state.due_s is None or state.now_s < state.due_s:
+        is_new = state.due_s is None and state.observes == 0 and state.asked_s == BEFORE
+        if not is_new and (state.due_s is None or state.now_s < state.due_s):
             return _waiting(state)
         return _observing(state, self.cadence)
 
-    def _answered(self, state: State, decision: Decision, observation: Observation) -> Step:
+    def _answered(self, state: State, decision: Decision) -> Step:
         """What a decision asks for."""
         match decision:
             case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
@@ -172,27 +198,32 @@ class Lifecycle:
             case NoOp(look_again_s=seconds):
                 return _later(state, seconds)
             case Retry():
-                return self._retried(_opened(state), decision, observation)
+                return self._retried(_opened(state), decision)
             case Reauth():
-                return self._told(_opened(state), decision, Owner.CUSTOMER)
+                state = attrs.evolve(_opened(state), awaits_customer=True)
+                return self._told(state, decision, Owner.CUSTOMER)
             case Escalate(owner=Owner.CUSTOMER):
                 return self._told(_opened(state), decision, Owner.CUSTOMER)
-            case Escalate(owner=owner, scope=scope, rule=cause):
-                state, asked = _asked(_opened(state), decision, owner, scope, cause)
+            case _:
+                state, asked = _asked(_opened(state), decision, decision.owner, decision.scope, decision.rule)
                 state, (wait,) = _later(state, decision.look_again_s)
                 return state, (*asked, wait)
 
-    def _retried(self, state: State, decision: Retry, observation: Observation) -> Step:
-        if not decision.may_sync:
-            return _later(state, decision.delay_s)
-        if state.held:
-            return _later(state, None)
+    def _retried(self, state: State, decision: Retry) -> Step:
+        """Trigger, where nobody holds it back, the time has come, and the answer is fresh."""
+        if state.held or state.awaits_customer:
+            return _later(state, self.cadence.look_again_s)
+        wait_s = max(decision.delay_s, state.not_before_s - state.now_s)
+        if wait_s > 0 or not decision.may_sync:
+            return _later(state, wait_s)
+        if state.now_s - state.asked_s > self.cadence.settling_s:
+            return _observing(state, self.cadence)
         number = state.triggers + 1
         state = attrs.evolve(
             state,
             triggers=number,
             attempts=state.attempts + 1,
-            flight=Flight(number=number, at_s=state.now_s, before=_seen(observation)),
+            flight=Flight(number=number, at_s=state.now_s, before=state.seen),
             due_s=state.now_s + self.cadence.settling_s,
         )
         return state, (Trigger(id=f"{state.key}/trigger/{number}", number=number),)
@@ -232,6 +263,12 @@ def _seen(observation: Observation) -> str:
     return "; ".join(f"{name}={value!s}" for name, value in values.items())
 
 
+def _changed(state: State, seen: str) -> State:
+    """Another answer than before says that something happened since a customer was asked."""
+    awaits = state.awaits_customer and seen == (state.seen or seen)
+    return attrs.evolve(state, seen=seen, awaits_customer=awaits)
+
+
 def _is_running(decision: Decision) -> bool:
     return isinstance(decision, NoOp) and decision.cause == Cause.IN_PROGRESS
 
@@ -268,6 +305,8 @@ def _closed(state: State, decision: NoOp) -> Step:
         syncing_since_s=state.syncing_since_s,
         flight=state.flight,
         held=state.held,
+        seen=state.seen,
+        observes=state.observes,
     )
     fresh, (wait,) = _later(fresh, decision.look_again_s)
     return fresh, (*resolved, wait)
@@ -302,5 +341,5 @@ def _waiting(state: State) -> Step:
 
 def _observing(state: State, cadence: Cadence) -> Step:
     """Observe now; should no answer come, it is due again after the settling time."""
-    state = attrs.evolve(state, due_s=state.now_s + cadence.settling_s)
-    return state, (Observe(id=f"{state.key}/observe/{state.now_s}"),)
+    state = attrs.evolve(state, due_s=state.now_s + cadence.settling_s, observes=state.observes + 1)
+    return state, (Observe(id=f"{state.key}/observe/{state.observes}"),)

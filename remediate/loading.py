@@ -97,7 +97,7 @@ def parse_policy(content: bytes, *, source: str = "policy") -> Policy:
         raise PolicyError(source, [f"is not TOML: {printable(str(error), longest=200)}"]) from error
     except RecursionError as error:
         raise PolicyError(source, ["is nested too deep"]) from error
-    sections = {key: value for key, value in raw.items() if isinstance(value, dict) and "rules" in value}
+    sections = {key: value for key, value in raw.items() if key not in _KEYS and _has_rules(value)}
     words = [*_KEYS, *sections]
     problems = [f"unknown key `{printable(key)}`{did_you_mean(key, words)}" for key in raw if key not in words]
     data = {key: value for key, value in raw.items() if key in _KEYS} | {"sections": sections}
@@ -108,6 +108,11 @@ def parse_policy(content: bytes, *, source: str = "policy") -> Policy:
     if problems:
         raise PolicyError(source, problems)
     return attrs.evolve(policy, sha256=hashlib.sha256(content).hexdigest(), source=source)
+
+
+def _has_rules(value: object) -> bool:
+    """Whether a table is a section, its `rules` perhaps misspelt."""
+    return isinstance(value, dict) and any(did_you_mean(key, ["rules"], cutoff=0.8) for key in value)
 
 
 # Hooks beside the strict ones: ranges, conditions, answers.

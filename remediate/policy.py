@@ -276,6 +276,8 @@ class Cadence:
     Attributes:
         settling_s: how long after a trigger the old answer may linger, seconds; default 60.
         poll_s: how soon to look after a trigger, and again while the answer is the old one; default 10.
+        look_again_s: when to look again while an operator holds a connection back, or while its
+            customer has not come back yet; default 1 hour.
         reminders_s: when somebody who was told is reminded, seconds after the first notice, rising;
             default 3 and 7 days.
         escalate_after_s: when a person is asked instead, seconds after the first notice, beyond the
@@ -284,6 +286,7 @@ class Cadence:
 
     settling_s: float = 60.0
     poll_s: float = 10.0
+    look_again_s: float = 3600.0
     reminders_s: tuple[float, ...] = (3 * 86400.0, 7 * 86400.0)
     escalate_after_s: float = 14 * 86400.0
 

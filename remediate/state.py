@@ -5,12 +5,18 @@ Knows durations and names, and nothing of what decides or acts.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from remediate.decision import Owner, Scope
 from remediate.history import History
 
-__all__ = ["Flight", "Notice", "State", "Ticket"]
+__all__ = ["BEFORE", "Flight", "Notice", "State", "Ticket"]
+
+
+BEFORE: Final = -1e12
+"""Before any time that a clock may tell: some thirty thousand years, in seconds."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,13 +72,19 @@ class State:
         syncing_since_s: since when a sync has been seen running.
         unanswered: how often asking has failed since it last worked.
         unanswered_since_s: since when it fails.
+        refused: how many triggers in a row were refused before anything ran.
+        refused_since_s: since when they are.
+        not_before_s: no sync is triggered before.
+        seen: the latest answer about the connection, as plain text.
+        awaits_customer: a customer was asked to authorise, and nothing has changed since.
+        observes: how many observations were asked for.
         held: an operator wants no sync.
         due_s: when to look again; None: when somebody acts or says something.
     """
 
     key: str
-    now_s: float = float("-inf")
-    asked_s: float = float("-inf")
+    now_s: float = BEFORE
+    asked_s: float = BEFORE
     episode: int = 0
     failing_since_s: float | None = None
     attempts: int = 0
@@ -82,6 +94,12 @@ class State:
     syncing_since_s: float | None = None
     unanswered: int = 0
     unanswered_since_s: float | None = None
+    refused: int = 0
+    refused_since_s: float | None = None
+    not_before_s: float = BEFORE
+    seen: str = ""
+    awaits_customer: bool = False
+    observes: int = 0
     flight: Flight | None = None
     notices: tuple[Notice, ...] = ()
     tickets: tuple[Ticket, ...] = ()

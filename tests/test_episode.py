@@ -17,6 +17,7 @@ from remediate.events import (
     Mended,
     Notify,
     Observe,
+    Observed,
     OpenTicket,
     Refused,
     Released,
@@ -265,9 +266,9 @@ def test_an_operator_holds_and_releases() -> None:
     life(Held(by="ops"), 0)
     wait = life.sees(DOWN, 1)[-1]
     assert isinstance(wait, WaitUntil)
-    assert life.sees(DOWN, 5_000)[-1] == WaitUntil(id="acme/wait/None", at_s=None)
+    assert life.sees(DOWN, 5_000)[-1] == WaitUntil(id="acme/wait/8600.0", at_s=8600.0)
     assert isinstance(life(Released(by="ops"), 6_000)[-1], Observe)
-    assert isinstance(life.sees(DOWN, 6_000)[-1], Trigger)
+    assert isinstance(life.sees(DOWN, 6_001)[-1], Trigger)
 
 
 def test_an_archived_business_comes_to_rest() -> None:
@@ -279,7 +280,108 @@ def test_an_archived_business_comes_to_rest() -> None:
     assert not life.state.is_open
 
 
-@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf])
+BUSY = ApiFailure(call="sync", http_status=429, retry_after_s=60)
+
+
+def test_a_refused_trigger_waits_as_it_was_asked_to() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    wait = life(Refused(number=1, observation=BUSY), at + 1)[-1]
+    assert isinstance(wait, WaitUntil)
+    assert wait.at_s is not None
+    assert wait.at_s >= at + 61
+    assert not isinstance(life.sees(DOWN, at + 30)[-1], Trigger)
+    assert life.state.flight is None
+
+
+def test_a_refused_trigger_while_a_sync_is_seen_running_starts_nothing() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    life.sees(SYNCING, at + 1)
+    assert isinstance(life(Refused(number=1, observation=BUSY), at + 2)[-1], WaitUntil)
+    assert life.state.syncing_since_s == at + 1
+    life.sees(WELL, at + 20)
+    assert not life.state.is_open
+
+
+def test_a_repair_is_not_used_up_by_a_sync_that_never_ran() -> None:
+    life = Life()
+    life.sees(LAPSED, 0)
+    life(Mended(by="oauth callback"), 1_000)
+    at = life.until_triggered(LAPSED, 1_001)
+    life(Refused(number=1, observation=BUSY), at + 1)
+    again = life.until_triggered(LAPSED, at + 2)
+    assert at + 61 <= again <= at + 70
+    life.sees(WELL, again + 30)
+    assert len(life.told(Notify)) == 1
+
+
+def test_triggers_that_are_always_refused_end_in_a_ticket() -> None:
+    life = Life()
+    life.sees(LAPSED, 0)
+    life(Mended(by="oauth callback"), 10)
+    now = 11.0
+    for _ in range(20):
+        if life.told(OpenTicket):
+            break
+        now = life.until_triggered(LAPSED, now)
+        life(Refused(number=life.state.triggers, observation=BUSY), now)
+        now += 1
+    (ticket,) = life.told(OpenTicket)
+    assert ticket.owner == Owner.PROVIDER
+    assert len(life.told(Trigger)) == 9
+
+
+def test_an_answer_that_comes_late_or_twice_is_no_news() -> None:
+    life = Life()
+    life.sees(DOWN, 0)
+    assert not isinstance(life(Observed(observation=DOWN, asked_s=0), 70)[-1], Trigger)
+    assert isinstance(life(Observed(observation=DOWN, asked_s=5), 80)[-1], Observe)
+    at = life.until_triggered(DOWN, 80)
+    flight = life.state.flight
+    life(Observed(observation=DOWN, asked_s=at + 1), at + 61)
+    assert life.state.flight == flight
+    busy = Observed(observation=ApiFailure(call="status", http_status=503), asked_s=at + 2)
+    for _ in range(5):
+        life(busy, at + 62)
+    assert life.state.unanswered == 1
+
+
+def test_no_sync_follows_a_demand_to_authorise_until_something_changed() -> None:
+    life = Life()
+    life.sees(DOWN, 0)
+    life.sees(ApiFailure(call="status", http_status=400, error_enum="QuickbooksTokenExpired"), 10)
+    for later in (100, 1_000, 5_000):
+        assert not isinstance(life.sees(DOWN, later)[-1], Trigger)
+    life(Mended(by="oauth callback"), 6_000)
+    assert life.until_triggered(DOWN, 6_001) <= 6_062
+    other = Life()
+    other.sees(DOWN, 0)
+    other.sees(ApiFailure(call="status", http_status=400, error_enum="QuickbooksTokenExpired"), 10)
+    assert isinstance(other.sees(failed("QUICKBOOKS_INTERNAL_SERVER_ERROR"), 5_000)[-1], Trigger)
+
+
+def test_an_answer_from_the_future_counts_as_now() -> None:
+    life = Life()
+    life(Observed(observation=DOWN, asked_s=1e9), 0)
+    life.sees(WELL, 10)
+    assert not life.state.is_open
+
+
+def test_a_life_begins_with_a_look() -> None:
+    assert isinstance(Life()(TimePassed(), 0)[-1], Observe)
+
+
+def test_commands_never_share_an_id() -> None:
+    life = Life()
+    for _ in range(3):
+        life(Mended(by="x"), 100)
+    assert len({one.id for one in life.told(Observe)}) == 3
+
+
+@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf, 1e300])
 def test_a_time_that_is_none_is_refused(time: float) -> None:
+    with pytest.raises(InputError, match="asked_s"):
+        LIFE.step(State(key="acme"), Observed(observation=WELL, asked_s=time), 0)
     with pytest.raises(InputError, match="now_s"):
         LIFE.step(State(key="acme"), TimePassed(), time)

@@ -145,7 +145,7 @@ def test_every_trouble_that_is_mended_comes_to_rest(
 ) -> None:
     world, life = World(reason, mended_s, lag_s, lasts_s, lost), Life()
     queue: list[tuple[float, int, Event]] = [(0.0, 0, TimePassed()), (mended_s + 1, 1, Mended(by="a human"))]
-    life.state, _ = LIFE.step(life.state, Released(by="start"), 0.0)
+    life(Released(by="start"), 0.0)
     for count in range(2, 30_000):
         now, _, event = heapq.heappop(queue)
         if isinstance(event, TimePassed) and life.state.due_s is not None and now < life.state.due_s:

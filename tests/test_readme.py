@@ -27,7 +27,7 @@ def run(command: str, folder: Path) -> str:
     remediate.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m remediate "$@"\n')
     remediate.chmod(0o755)
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    environment = {**os.environ, "PATH": path, "COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
     ran = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
     return "\n".join(line.rstrip() for line in (ran.stdout + ran.stderr).splitlines())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from hashlib import blake2b
 
 import pytest
 from hypothesis import example, given
@@ -175,6 +176,7 @@ def test_the_draw_is_pinned() -> None:
     """A change of these numbers changes every customer's waits: it has to be meant."""
     assert draw("acme", 1) == 0.965307628109576
     assert draw("acme", 2) == 0.41891919355591734
+    assert draw("\ud800", 1) == int(blake2b(b"\xed\xa0\x80:1", digest_size=8).hexdigest(), 16) / 2**64
     assert draw(None, 1) == draw("", 1) == 0.33466046336093713
 
 
