@@ -110,7 +110,8 @@ class _Timed:
         delay, ceiling = self._wait_s(attempt, draw(key, attempt), asked)
         if history.since_attempt_s:
             left = delay - history.since_attempt_s
-            delay = min(int(left * 1000 + 0.999) / 1000, ceiling) if left > 0 else 0.0  # in ms, never too early
+            in_ms = int(left * 1000 + 0.999) / 1000 if left > 0 else 0.0  # never too early
+            delay = in_ms if in_ms < ceiling else ceiling
         # A frozen class is filled through its dict: its constructor would cost more than all of the above.
         decision: Decision = _new(self._cls)
         fields = decision.__dict__

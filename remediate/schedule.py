@@ -22,7 +22,7 @@ _unseeded: Final = blake2b(digest_size=8).copy  # a copy costs half of what a ne
 
 
 def draw(key: str | None, attempt: int) -> float:
-    """A number in [0, 1) for this key and attempt: the same in every process and version.
+    """A number from 0 to 1 for this key and attempt: the same in every process and version.
 
     The first eight bytes of BLAKE2b over ``key:attempt`` in UTF-8, as a fraction. Without a key
     the draw is that of the empty key, and everyone's.
@@ -75,7 +75,7 @@ class Backoff:
 
         Args:
             attempt: counts from 1.
-            drawn: a number in [0, 1), see :func:`draw`.
+            drawn: a number from 0 to 1, see :func:`draw`.
             retry_after_s: what upstream asked for, finite and from 0. It raises the wait and the
                 ceiling by a draw from the first step, and never lowers them.
         """
