@@ -113,6 +113,9 @@ class Notify:
 class OpenTicket:
     """Ask a human.
 
+    A ticket for the whole fleet has one id for all connections and episodes: it is opened where none
+    of that id is open.
+
     Attributes:
         cause: the rule that decided, or that reminders had no answer.
         decision: what it is about.

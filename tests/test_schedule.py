@@ -126,6 +126,21 @@ def test_a_retry_after_raises_a_wait_and_its_ceiling_and_never_lowers_them() -> 
     assert wait(21_600).ceiling_s == 21_660
 
 
+def test_a_retry_after_is_heard_without_a_history_and_a_key() -> None:
+    decision = ENGINE.decide({"http_status": 429, "retry_after_s": 100})
+    assert isinstance(decision, Retry)
+    assert 101 <= decision.delay_s <= decision.ceiling_s == 102
+    short = ENGINE.decide({"http_status": 429, "retry_after_s": 0.1})
+    assert isinstance(short, Retry)
+    assert short.ceiling_s == 2.1
+
+
+@pytest.mark.parametrize(("drawn", "wait"), [(0.0, 605.0), (0.5, 632.5), (0.999, 659.9)])
+def test_a_retry_after_is_followed_by_a_draw_from_the_first_step(drawn: float, wait: float) -> None:
+    backoff = Backoff(first_s=60, factor=2, ceiling_s=1800, floor_s=5)
+    assert backoff.wait_s(1, drawn, 600) == (wait, 660)
+
+
 def test_too_long_a_retry_after_is_somebodys_business() -> None:
     observation = ConnectionStatus(**FAILED, sync_failure_reason=DOWN, retry_after_s=21_600.5)
     decision = ENGINE.decide(observation, key="k")
