@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, settings
 
 from remediate import Engine
 
-settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, so that a run fails for what was changed; `thorough` looks for new ones.
+settings.register_profile("quick", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("quick"), max_examples=300)
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5_000)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5_000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
