@@ -87,13 +87,10 @@ class Engine:
             raise InputError("expected a string", field="key")
         decider = self._by_class.get(payload.__class__)
         if decider is None:
-            if isinstance(payload, bytes):
-                plain = self.upstream.plain(payload)
-                if plain is not None:
-                    return self._by_class[plain.__class__].decide(plain, history, key)
-                record = self.upstream.read(payload)
-            else:
-                record = self.read(payload)
+            plain = self.upstream.plain(payload) if isinstance(payload, bytes) else None
+            if plain is not None:
+                return self._by_class[plain.__class__].decide(plain, history, key)
+            record = self.read(payload)
             payload = record.observation
             history = record.history if history is None else history
             key = record.key if key is None else key
@@ -125,5 +122,4 @@ class Engine:
             return payload
         if isinstance(payload, Observation):
             return Record(observation=payload)
-        plain = self.upstream.plain(payload) if isinstance(payload, bytes) else None
-        return self.upstream.read(payload) if plain is None else Record(observation=plain)
+        return self.upstream.read(payload)

@@ -63,11 +63,11 @@ def test_the_default_engine_decides_and_explains() -> None:
 
 def test_arguments_of_another_type_are_refused() -> None:
     with pytest.raises(InputError, match="`history`: expected a History"):
-        remediate.decide(STATUS, {"attempts": 2})  # type: ignore[arg-type]
+        remediate.decide(STATUS, {"attempts": 2})  # type: ignore[arg-type]  # as the name says
     with pytest.raises(InputError, match="`key`: expected a string"):
-        remediate.decide(STATUS, key=5)  # type: ignore[arg-type]
+        remediate.decide(STATUS, key=5)  # type: ignore[arg-type]  # as the name says
     with pytest.raises(InputError, match="expected a JSON object, got a number"):
-        remediate.decide(5)  # type: ignore[arg-type]
+        remediate.decide(5)  # type: ignore[arg-type]  # as the name says
 
     @attrs.frozen(kw_only=True)
     class Mine(ConnectionStatus):

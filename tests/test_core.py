@@ -133,13 +133,13 @@ def test_an_observation_becomes_its_axis_values() -> None:
 
 def test_only_text_makes_a_member_of_an_open_vocabulary() -> None:
     with pytest.raises(ValueError, match="3 is not a valid Light"):
-        Light(3)  # type: ignore[arg-type]
+        Light(3)  # type: ignore[arg-type]  # no text
 
 
 @pytest.mark.parametrize(("field", "value"), [("size", "huge"), ("size", 3), ("light", 3), ("is_on", "yes")])
 def test_a_value_of_another_type_is_refused(field: str, value: object) -> None:
     with pytest.raises(InputError) as refused:
-        Toy(**{field: value})  # type: ignore[arg-type]
+        Toy(**{field: value})  # type: ignore[arg-type]  # of another type
     assert refused.value.field == field
 
 

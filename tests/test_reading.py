@@ -63,7 +63,7 @@ class Endless(io.RawIOBase):
     def __init__(self, first: bytes, then: bytes) -> None:
         self.first, self.then, self.asked = first, then, 0
 
-    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]  # lines are all that is asked of it
         yield self.first
         while True:
             self.asked += 1

@@ -20,7 +20,7 @@ from remediate.upstreams.layer.vocabulary import (
     SyncStatus,
     Transport,
 )
-from remediate.upstreams.layer.wire import parse, read, record_of, write
+from remediate.upstreams.layer.wire import parse, read, write
 
 __all__ = ["UPSTREAM", "ApiFailure", "Call", "ConnectionStatus", "ErrorEnum", "ErrorType", "SyncFailureReason"]
 __all__ += ["SyncStatus", "Transport", "parse", "read"]
@@ -52,7 +52,7 @@ UPSTREAM: Final = Upstream(
     name="layer",
     observations=(ConnectionStatus, ApiFailure),
     plain=plain,
-    read=record_of,
+    read=read,
     write=write,
     examples=_examples,
     words=tuple(word.value for words in (SyncFailureReason, SyncStatus, ErrorEnum, ErrorType) for word in words),

@@ -3,8 +3,8 @@
 Knows no HTTP client and no policy. Reading raises InputError and nothing else, on any bytes; no
 message repeats a value, for it may be a secret.
 
-An observation with nothing beside it takes a short way straight into its class. Whatever is not
-plainly that, or is refused on that way, takes the long way, which knows every shape.
+This is the long way, which knows every shape. A decision about bytes that are plainly an observation
+with nothing beside it takes the short one, :mod:`remediate.upstreams.layer.plain`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from remediate.errors import InputError, did_you_mean, kind_of, printable
 from remediate.history import History
 from remediate.observation import Observation
 from remediate.upstreams import Payload, Record
-from remediate.upstreams.layer.plain import DEEPEST, plain
+from remediate.upstreams.layer.plain import DEEPEST
 from remediate.upstreams.layer.vocabulary import ApiFailure, ConnectionStatus
 
-__all__ = ["parse", "read", "record_of", "write"]
+__all__ = ["parse", "read", "write"]
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DECIDING: Final = ("is_connected", "is_syncing", "last_sync_status", "sync_failure_reason", "is_retryable_failure")
@@ -59,12 +59,6 @@ def read(payload: Payload) -> Record:
     Raises:
         InputError: as for :func:`parse`.
     """
-    observation = plain(payload) if isinstance(payload, bytes) else None
-    return record_of(payload) if observation is None else Record(observation=observation)
-
-
-def record_of(payload: Payload) -> Record:
-    """As :func:`read`, by the long way, which knows every shape."""
     return _record(_object(payload))
 
 
