@@ -30,8 +30,12 @@ _Factory = Callable[[Any, cattrs.Converter], _Hook]
 _SAID = {dict: "an object", list: "an array", str: "a string", int: "a whole number", bool: "true or false"}
 
 
-def strict_converter() -> cattrs.Converter:
-    """A converter for frozen classes of scalars, enums, tables and arrays: no coercion, no unknown keys."""
+def strict_converter(*enums: type[StrEnum]) -> cattrs.Converter:
+    """A converter for classes of scalars, enums, tables and arrays: no coercion, no unknown keys.
+
+    Args:
+        enums: those that it takes beside the core's.
+    """
     made = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     made.register_structure_hook_factory(attrs.has, _only(dict, make_dict_structure_fn))
     made.register_structure_hook_factory(is_mapping, _only(dict, mapping_structure_factory))
@@ -39,7 +43,7 @@ def strict_converter() -> cattrs.Converter:
     for scalar in (str, int, bool):
         made.register_structure_hook(scalar, _exact)
     made.register_structure_hook(float, _number)
-    for enum in (Cause, Evidence, Flow, Owner, Scope):
+    for enum in (Cause, Evidence, Flow, Owner, Scope, *enums):
         made.register_structure_hook(enum, _member)
     return made
 
