@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import decide, explain, policy
+from remediate.cli import decide, explain, policy, sandbox
 
 __all__ = ["app", "main"]
 
@@ -40,6 +40,7 @@ def _root(
 app.command("decide")(decide.decide)
 app.command("explain")(explain.explain)
 app.add_typer(policy.app, name="policy")
+app.command("sandbox")(sandbox.sandbox)
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ import attrs
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from remediate.errors import InputError
 from remediate.upstreams.layer.sandbox.answers import (
     Answer,
     failure,

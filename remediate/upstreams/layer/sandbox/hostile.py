@@ -106,14 +106,14 @@ DELIVERED: Final = frozenset(
 """Those that are more than another answer."""
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Disturbance:
     """A hostility that waits for its calls.
 
     Attributes:
         hostility: what happens.
         call: to which calls; None: to any. Default None.
-        times: to how many more; None: for ever. Default 1.
+        times: to how many; None: for ever. Default 1.
 
     Raises:
         InputError: `times` is below 1.
@@ -153,14 +153,19 @@ class Disturbances:
         """What happens to this call: the first that fits, of the business's queue before that for every call."""
         for owner in dict.fromkeys((business_id, None)):
             queue = self._queues.get(owner, [])
-            for waiting in queue:
+            for position, waiting in enumerate(queue):
                 if waiting.call in (None, call):
-                    if waiting.times is not None:
-                        waiting.times -= 1
-                    if waiting.times == 0:
-                        queue.remove(waiting)
+                    _use(queue, position)
                     return waiting.hostility
         return None
+
+
+def _use(queue: list[Disturbance], position: int) -> None:
+    times = queue[position].times
+    if times == 1:
+        del queue[position]
+    elif times is not None:
+        queue[position] = attrs.evolve(queue[position], times=times - 1)
 
 
 def spoilt(hostility: Hostility, answer: Answer, now_s: float) -> Answer:
@@ -198,16 +203,12 @@ def _of_other_types(value: Any) -> Any:
     return {str: 7, int: "many", float: "many"}.get(type(value), [])
 
 
-def _wrong_types(true: Answer, now_s: float) -> Answer:
+def _wrong_types(true: Answer) -> Answer:
     return json_answer(true.status, _of_other_types(json.loads(true.body)))
 
 
-def _bad_gzip(true: Answer, now_s: float) -> Answer:
-    return Answer(200, b"\x1f\x8b\x08 and then none", {"content-type": "application/json", "content-encoding": "gzip"})
-
-
-def _json(body: bytes) -> Answer:
-    return Answer(200, body, {"content-type": "application/json"})
+def _json(body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(200, body, {"content-type": "application/json", **(headers or {})})
 
 
 def _error(status: int, kind: ErrorType, words: str) -> _Spoil:
@@ -215,7 +216,7 @@ def _error(status: int, kind: ErrorType, words: str) -> _Spoil:
 
 
 _SPOILT: Final[Mapping[Hostility, _Spoil]] = {
-    Hostility.WRONG_TYPES: _wrong_types,
+    Hostility.WRONG_TYPES: lambda true, now_s: _wrong_types(true),
     Hostility.NOT_JSON: _always(_json(b'{"data": {"is_connected": tru')),
     Hostility.HTML: _always(html(200, "Scheduled maintenance")),
     Hostility.EMPTY: _always(_json(b"")),
@@ -226,7 +227,7 @@ _SPOILT: Final[Mapping[Hostility, _Spoil]] = {
     Hostility.REDIRECT: _always(Answer(302, b"", {"location": "http://elsewhere.invalid/login"})),
     Hostility.SERVER_ERROR: _error(500, ErrorType.UNKNOWN, "Something went wrong."),
     Hostility.UNAVAILABLE: _always(html(503, "Service unavailable")),
-    Hostility.BAD_GZIP: _bad_gzip,
+    Hostility.BAD_GZIP: _always(_json(b"\x1f\x8b\x08 and then none", {"content-encoding": "gzip"})),
     Hostility.ERRORS_IN_200: _error(200, ErrorType.UNKNOWN, "Something went wrong."),
     Hostility.NULL_DATA: _always(_json(b'{"data": null, "meta": {}}')),
     Hostility.DEEP: _always(_json(b'{"data": ' + b"[" * DEPTH + b"]" * DEPTH + b"}")),

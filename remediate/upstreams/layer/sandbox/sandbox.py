@@ -111,11 +111,11 @@ class Sandbox:
         """Add a business with a script's troubles and hostilities, in place of those that it had.
 
         Raises:
-            InputError: a hostility is about the token call.
+            InputError: a hostility is about the token call; nothing has changed then.
         """
         with self._lock:
-            self.add(business_id, *script.troubles, never_synced=script.never_synced)
             self.disturb_by(business_id, script.hostilities)
+            self.add(business_id, *script.troubles, never_synced=script.never_synced)
 
     def disturb(
         self, business_id: str | None, hostility: Hostility, call: Call | None = None, times: int | None = 1

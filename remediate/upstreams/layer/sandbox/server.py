@@ -9,7 +9,7 @@ import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Final
@@ -116,7 +116,7 @@ def _url(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _run(loop: asyncio.AbstractEventLoop, work: asyncio.coroutines.Coroutine[None, None, None]) -> None:
+def _run(loop: asyncio.AbstractEventLoop, work: Coroutine[None, None, None]) -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(work)
 

@@ -1,0 +1,125 @@
+"""`remediate sandbox`: a Layer on this machine, to point a client at."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+
+from remediate.cli import output
+from remediate.cli.reading import Entry, entries
+from remediate.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from remediate.upstreams.layer.sandbox.counting import Report
+    from remediate.upstreams.layer.sandbox.sandbox import Sandbox
+    from remediate.upstreams.layer.sandbox.scripting import NamedScript
+
+__all__ = ["sandbox"]
+
+_COUNT: Final = 20
+_EXTRA: Final = "the sandbox needs starlette and uvicorn: pip install 'remediate-engine[demo]'"
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 picks one that is free.")] = 8027,
+    businesses: Annotated[
+        str | None, typer.Option(help="NDJSON or JSON: id, troubles, hostilities; - reads stdin.", metavar="FILE")
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(min=0, help=f"So many businesses in a mix of troubles, without a file; {_COUNT} if not said."),
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Its clock runs so many times faster.")] = 1.0,
+    accept_overlaps: Annotated[
+        bool, typer.Option("--accept-overlaps", help="Run a sync that is triggered during another beside it.")
+    ] = False,
+) -> None:
+    """Serve a Layer on loopback, whose businesses get into trouble, until Ctrl-C; then report.
+
+    Exit status: 0 served and reported, 1 some line of the file was bad, 2 wrong usage.
+
+    Example: remediate sandbox --port 0 --count 40 --speed 60
+    """
+    if businesses is not None and count is not None:
+        output.refuse("--count is for a sandbox without a file of businesses")
+    if not 0 < speed < inf:
+        output.refuse("--speed: expected a finite number above 0")
+    try:
+        from remediate.upstreams.layer.sandbox.mix import mixed
+        from remediate.upstreams.layer.sandbox.sandbox import Sandbox
+        from remediate.upstreams.layer.sandbox.server import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        output.refuse(_EXTRA)
+    made = Sandbox(clock=_clock(speed), accepts_overlaps=accept_overlaps)
+    if businesses is None:
+        for script in mixed(_COUNT if count is None else count):
+            made.play(script.id, script)
+    else:
+        _fill(made, businesses)
+    with output.whole_output():
+        try:
+            serve(made, port, lambda url: _announce(made, url))
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            output.refuse(f"port {port}: can't be had: {error.strerror}")
+        _show(made.report())
+
+
+def _clock(speed: float) -> Callable[[], float]:
+    began_s, start_s = time.time(), time.monotonic()
+    return lambda: began_s + (time.monotonic() - start_s) * speed
+
+
+def _fill(made: Sandbox, file: str) -> None:
+    """Play every script of a file; where any is bad, all that are bad are told, and that is the end."""
+    lines: dict[str, int] = {}
+    bad = False
+    with output.opened(file) as stream:
+        try:
+            for entry in entries(stream):
+                try:
+                    script = _script(entry, lines)
+                    made.play(script.id, script)
+                except InputError as error:
+                    bad = True
+                    output.complain(f"{printable(file)}: line {entry.line}: {printable(str(error), longest=None)}")
+        except OSError as error:
+            output.refuse(f"{printable(file)}: can't be read: {error.strerror}")
+    if bad:
+        raise typer.Exit(output.BAD_INPUT)
+
+
+def _script(entry: Entry, lines: dict[str, int]) -> NamedScript:
+    from remediate.upstreams.layer.sandbox.scripting import NamedScript, read_script
+
+    script = read_script(NamedScript, entry.content)
+    if script.id in lines:
+        raise InputError(f"the same as in line {lines[script.id]}", field="id")
+    lines[script.id] = entry.line
+    return script
+
+
+def _announce(made: Sandbox, url: str) -> None:
+    told = {"LAYER_ENVIRONMENT": url, "LAYER_CLIENT_ID": made.client_id, "LAYER_CLIENT_SECRET": made.client_secret}
+    settings = " ".join(f"{name}={value}" for name, value in told.items())
+    sys.stdout.write(f"{url}\n\nPoint a client at it:\n  {settings}\n\nEnd it with Ctrl-C.\n")
+    sys.stdout.flush()
+
+
+def _show(report: Report) -> None:
+    sys.stdout.write("\n")
+    for name, value in attrs.asdict(report.total).items():
+        sys.stdout.write(f"{name:<18}{value:>8}\n")
+    for business_id, counts in report.businesses.items():
+        if counts.futile or counts.overlapping:
+            who = printable(business_id, longest=None)
+            sys.stdout.write(f"{who}: {counts.futile} futile, {counts.overlapping} overlapping\n")
