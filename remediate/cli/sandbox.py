@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["sandbox"]
 
 _COUNT: Final = 20
+_NEEDED: Final = ("starlette", "uvicorn")
 _EXTRA: Final = "the sandbox needs starlette and uvicorn: pip install 'remediate-engine[demo]'"
 
 
@@ -50,14 +52,12 @@ def sandbox(
         output.refuse("--count is for a sandbox without a file of businesses")
     if not 0 < speed < inf:
         output.refuse("--speed: expected a finite number above 0")
-    try:
-        from remediate.upstreams.layer.sandbox.mix import mixed
-        from remediate.upstreams.layer.sandbox.sandbox import Sandbox
-        from remediate.upstreams.layer.sandbox.server import serve
-    except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
-            raise
+    if not all(find_spec(name) for name in _NEEDED):
         output.refuse(_EXTRA)
+    from remediate.upstreams.layer.sandbox.mix import mixed
+    from remediate.upstreams.layer.sandbox.sandbox import Sandbox
+    from remediate.upstreams.layer.sandbox.server import serve
+
     made = Sandbox(clock=_clock(speed), accepts_overlaps=accept_overlaps)
     if businesses is None:
         for script in mixed(_COUNT if count is None else count):

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from math import ceil
 from typing import Any, Final
 
 import attrs
@@ -25,7 +26,7 @@ TRANSPORT: Final = "transport"
 
 _CHUNK: Final = b" " * 65_536
 _CHUNK_EVERY_S: Final = 0.01
-_BYTE_EVERY_S: Final = 0.1
+_DROP_EVERY_S: Final = 0.05
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 _Message = MutableMapping[str, Any]
@@ -61,9 +62,9 @@ class Connection:
         if hostility is Hostility.TRUNCATED:
             await self._truncate(answer)
         elif hostility is Hostility.SLOW:
-            await self._stream(answer, len(answer.body), self._drip(answer.body))
+            await self._stream(answer, len(answer.body), self._drip(answer.body), None)
         elif hostility is Hostility.ENDLESS:
-            await self._stream(answer, None, _filler(answer.body))
+            await self._stream(answer, None, _filler(answer.body), self.patience_s)
         else:
             if hostility is Hostility.HANG:
                 await self._until_left(self.patience_s)
@@ -90,15 +91,17 @@ class Connection:
             transport.close()
             await self._until_left(self.patience_s)
 
-    async def _stream(self, answer: Answer, length: int | None, body: AsyncIterator[bytes]) -> None:
-        """Send a body in pieces until it ends, the client leaves, or patience does."""
+    async def _stream(
+        self, answer: Answer, length: int | None, body: AsyncIterator[bytes], longest_s: float | None
+    ) -> None:
+        """Send a body in pieces until it ends, the client leaves, or so many seconds have passed."""
         await self._start(answer, length)
         leaving = asyncio.ensure_future(self._until_left(None))
         try:
-            async with asyncio.timeout(self.patience_s):
+            async with asyncio.timeout(longest_s):
                 async for piece in body:
                     if leaving.done():
-                        break
+                        return
                     await self._more(piece)
         except TimeoutError:
             pass
@@ -107,10 +110,11 @@ class Connection:
         await self._more(b"", more=False)
 
     async def _drip(self, body: bytes) -> AsyncIterator[bytes]:
-        every_s = min(_BYTE_EVERY_S, self.patience_s / 2 / max(1, len(body)))
-        for position in range(len(body)):
-            yield body[position : position + 1]
-            await asyncio.sleep(every_s)
+        """A byte at a time, or a few where patience would not last."""
+        drop = ceil(len(body) * _DROP_EVERY_S / self.patience_s)
+        for position in range(0, len(body), drop):
+            yield body[position : position + drop]
+            await asyncio.sleep(_DROP_EVERY_S)
 
     async def _until_left(self, longest_s: float | None) -> None:
         with contextlib.suppress(TimeoutError):

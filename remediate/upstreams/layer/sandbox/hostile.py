@@ -35,7 +35,8 @@ class Hostility(StrEnum):
     Content-Length, then closed. ``wrong_types``: the true answer, each value of another type.
     ``not_json``: text that only begins like JSON. ``html``: a page with status 200. ``empty``: 200
     without a body. ``array``: 200 with a JSON array. ``endless``: a body without end, at most
-    `patience_s`. ``slow``: the true answer, a byte at a time, at most `patience_s`. ``bad_gzip``: a
+    `patience_s`. ``slow``: the true answer, a byte every 0.05 s,
+    or more where that would last longer than `patience_s`. ``bad_gzip``: a
     body that is not the gzip it claims. ``null_data``: `{"data": null}`. ``deep``: JSON that is
     nested 10,000 levels.
 

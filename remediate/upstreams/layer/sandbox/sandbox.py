@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from math import inf
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,8 @@ class Sandbox:
     ) -> None:
         if calls_per_s is not None and calls_per_s < 1:
             raise InputError("expected 1 or more, or None", field="calls_per_s")
+        if not 0 < patience_s < inf:
+            raise InputError("expected a finite number of seconds above 0", field="patience_s")
         self.clock = clock
         self.client_id = client_id
         self.client_secret = client_secret

@@ -100,7 +100,8 @@ def _listening(host: str, port: int) -> socket.socket:
     if not address.is_loopback:
         raise InputError("expected a loopback address", field="host")
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # Only where the protocol is said does asyncio send without delay.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((str(address), port))
