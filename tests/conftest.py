@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
+import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +20,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     return Engine.bundled()
+
+
+@pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])
+def client(request: pytest.FixtureRequest) -> ModuleType:
+    module: ModuleType = request.param
+    return module
