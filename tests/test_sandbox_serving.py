@@ -80,7 +80,7 @@ def test_it_stops_at_once_whatever_hangs_and_says_nothing(capfd: pytest.CaptureF
             time.sleep(0.01)
         time.sleep(0.05)
         began = time.monotonic()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     for thread in threads:
         thread.join()
     assert len(ends) == 3

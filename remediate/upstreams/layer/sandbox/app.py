@@ -114,7 +114,7 @@ class App:
             return
         room = self._room() if asked.business_id is not None else None
         turned_away = self._turned_away(asked, request, room)
-        hostility = None if turned_away else self._sandbox.disturbances.take(asked.business_id, asked.call)
+        hostility = None if turned_away else self._sandbox.hostility(asked.business_id, asked.call)
         if turned_away is not None:
             answer = turned_away
         elif hostility is None or hostility.takes_effect:

@@ -41,7 +41,7 @@ def _controlled(sandbox: Sandbox, method: str, segments: list[str], body: bytes)
         case "POST", ["businesses", business_id, "mend"]:
             return _mend(sandbox, business_id, read_script(Mending, body))
         case "PUT", ["hostilities"]:
-            sandbox.disturb_by(None, read_script(Hostilities, body).hostilities)
+            sandbox.set_disturbances(None, read_script(Hostilities, body).hostilities)
             return json_answer(200, {})
         case "GET", ["report"]:
             return json_answer(200, attrs.asdict(sandbox.report()))

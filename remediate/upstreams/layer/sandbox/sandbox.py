@@ -79,7 +79,7 @@ class Sandbox:
         self.patience_s = patience_s
         self.tokens = Tokens(token_life_s)
         self.bucket = None if calls_per_s is None else Bucket(calls_per_s)
-        self.disturbances = Disturbances()
+        self._disturbances = Disturbances()
         self._world = World(
             seed=seed, sync_s=sync_s, start_lag_s=start_lag_s, every_s=every_s, accepts_overlaps=accepts_overlaps
         )
@@ -117,11 +117,15 @@ class Sandbox:
             InputError: a hostility is about the token call; nothing has changed then.
         """
         with self._lock:
-            self.disturb_by(business_id, script.hostilities)
+            self.set_disturbances(business_id, script.hostilities)
             self.add(business_id, *script.troubles, never_synced=script.never_synced)
 
     def disturb(
-        self, business_id: str | None, hostility: Hostility, call: Call | None = None, times: int | None = 1
+        self,
+        business_id: str | None,
+        hostility: Hostility | str,
+        call: Call | str | None = None,
+        times: int | None = 1,
     ) -> None:
         """Answer calls badly, after what was asked for before.
 
@@ -135,11 +139,12 @@ class Sandbox:
 
         Raises:
             InputError: `times` is below 1, or a token call is asked for with a business.
+            ValueError: there is no such hostility or call.
         """
         with self._lock:
-            self.disturbances.add(business_id, Disturbance(hostility=hostility, call=call, times=times))
+            self._disturbances.add(business_id, Disturbance(hostility=hostility, call=call, times=times))
 
-    def disturb_by(self, business_id: str | None, disturbances: tuple[Disturbance, ...]) -> None:
+    def set_disturbances(self, business_id: str | None, disturbances: tuple[Disturbance, ...]) -> None:
         """Put these in the place of the disturbances of a business, or of every call.
 
         Raises:
@@ -148,13 +153,18 @@ class Sandbox:
         with self._lock:
             if business_id is not None and any(one.call is Call.TOKEN for one in disturbances):
                 raise InputError("a token call is about no business", field="hostilities")
-            self.disturbances.clear(business_id)
+            self._disturbances.clear(business_id)
             for disturbance in disturbances:
-                self.disturbances.add(business_id, disturbance)
+                self._disturbances.add(business_id, disturbance)
+
+    def hostility(self, business_id: str | None, call: Call | None) -> Hostility | None:
+        """What happens to this call, which uses it up; None: nothing."""
+        with self._lock:
+            return self._disturbances.take(business_id, call)
 
     def calm(self, business_id: str | None) -> None:
         """Forget the disturbances of a business; None: those of every call."""
-        self.disturb_by(business_id, ())
+        self.set_disturbances(business_id, ())
 
     def mend(self, business_id: str, by: Owner | str) -> bool:
         """Somebody does their part; the old failure shows until the next sync has ended.

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from remediate.errors import InputError
+from remediate.upstreams.layer.sandbox.app import App
 from remediate.upstreams.layer.sandbox.delivery import TRANSPORT
 from remediate.upstreams.layer.sandbox.sandbox import Sandbox
 
@@ -53,10 +54,11 @@ def serving(sandbox: Sandbox, port: int = 0, host: str = "127.0.0.1") -> Iterato
         InputError: the host is not loopback.
         OSError: the port can't be had.
     """
+    app = sandbox.app
     listening = _listening(host, port)
     loop = asyncio.new_event_loop()
     stopped = asyncio.Event()
-    thread = threading.Thread(target=_run, args=(loop, _served(sandbox, listening, stopped)), name="sandbox")
+    thread = threading.Thread(target=_run, args=(loop, _served(app, listening, stopped)), name="sandbox")
     thread.start()
     try:
         yield _url(listening)
@@ -78,6 +80,7 @@ def serve(sandbox: Sandbox, port: int, announce: Callable[[str], None], host: st
         InputError: the host is not loopback.
         OSError: the port can't be had.
     """
+    app = sandbox.app
     listening = _listening(host, port)
 
     async def until_signalled() -> None:
@@ -86,7 +89,7 @@ def serve(sandbox: Sandbox, port: int, announce: Callable[[str], None], host: st
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopped.set)
         announce(_url(listening))
-        await _served(sandbox, listening, stopped)
+        await _served(app, listening, stopped)
 
     with listening:
         asyncio.run(until_signalled())
@@ -122,10 +125,10 @@ def _run(loop: asyncio.AbstractEventLoop, work: Coroutine[None, None, None]) -> 
         runner.run(work)
 
 
-async def _served(sandbox: Sandbox, listening: socket.socket, stopped: asyncio.Event) -> None:
+async def _served(app: App, listening: socket.socket, stopped: asyncio.Event) -> None:
     """Serve until stopped; then every connection ends at once, whatever it waits for."""
     config = Config(
-        sandbox.app,
+        app,
         log_config=None,
         log_level="error",
         access_log=False,
