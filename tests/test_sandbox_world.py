@@ -382,6 +382,10 @@ def test_the_mix_repeats_and_holds_every_kind() -> None:
     made = list(mixed(2 * len(MIX)))
     assert len({one.id for one in made}) == len(made) == 40
     assert [one.troubles for one in made[:20]] == [one.troubles for one in made[20:]]
+    well = [one for one in MIX if not one.troubles and not one.hostilities]
+    passing = [one for one in MIX if any(trouble.heals_after_s for trouble in one.troubles)]
+    waiting = [one for one in MIX if any(trouble.mended_by and trouble.kind == "failing" for trouble in one.troubles)]
+    assert (len(well), len(passing), len(waiting), len(MIX)) == (3, 6, 7, 20)  # as the command's help says
     kinds = {trouble.kind for one in made for trouble in one.troubles}
     assert kinds == set(TroubleKind) - {TroubleKind.UNKNOWN}
     assert {trouble.mended_by for one in made for trouble in one.troubles} == {*Owner, None}

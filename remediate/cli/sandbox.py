@@ -44,6 +44,11 @@ def sandbox(
 ) -> None:
     """Serve a Layer on loopback, whose businesses get into trouble, until Ctrl-C; then report.
 
+    A line of FILE: {"id": "acme", "troubles": [{"reason": "QUICKBOOKS_SERVICE_UNAVAILABLE",
+    "heals_after_s": 60}], "hostilities": [{"hostility": "hang", "call": "sync", "times": 2}]}.
+    Without a file, of twenty businesses three are well, six have outages that pass, seven wait for
+    somebody, and four are stuck, archived, disconnected or answered badly.
+
     Exit status: 0 served and reported, 1 some line of the file was bad, 2 wrong usage.
 
     Example: remediate sandbox --port 0 --count 40 --speed 60

@@ -35,6 +35,10 @@ def _kind(kind: TroubleKind) -> NamedScript:
 _HEALTHY: Final = NamedScript(id="healthy")
 _LAPSED: Final = Trouble(reason="QUICKBOOKS_AUTHENTICATION_FAILURE", is_retryable=True, mended_by=Owner.CUSTOMER)
 _CLOSED: Final = Trouble(reason="QUICKBOOKS_VALIDATION_ERROR", is_retryable=False, mended_by=Owner.SUPPORT)
+_BAD_ANSWERS: Final = tuple(
+    Disturbance(hostility=hostility, call=Call.STATUS)
+    for hostility in (Hostility.RESET_BEFORE, Hostility.TRUNCATED, Hostility.HTML)
+)
 
 MIX: Final = (
     _HEALTHY,
@@ -49,16 +53,14 @@ MIX: Final = (
     _lasting("QUICKBOOKS_INVALID_CREDENTIALS", Owner.CUSTOMER),
     NamedScript(id="never synced", never_synced=True),
     _lasting("QUICKBOOKS_CONFIGURATION_ERROR", Owner.ENGINEERING),
-    NamedScript(id="lapses later", troubles=(_LAPSED, _CLOSED)),
+    NamedScript(id="lapsed, and then closed", troubles=(_LAPSED, _CLOSED)),
     _lasting("QUICKBOOKS_BAD_REQUEST", Owner.PROVIDER),
     _kind(TroubleKind.DISCONNECTED),
     _passing("A_REASON_THAT_NOBODY_PUBLISHED", 60),
     _kind(TroubleKind.STUCK),
     _passing(None, 45),
     _kind(TroubleKind.ARCHIVED),
-    NamedScript(
-        id="bad line", hostilities=tuple(Disturbance(hostility=one, call=Call.STATUS) for one in list(Hostility)[1:4])
-    ),
+    NamedScript(id="badly answered", hostilities=_BAD_ANSWERS),
 )
 """In turn: well, outages that pass, lapses that the customer mends, and what others mend."""
 
