@@ -10,6 +10,7 @@ from typing import Final
 
 from remediate.deciding import Decider
 from remediate.decision import Decision
+from remediate.episode import Lifecycle
 from remediate.errors import InputError
 from remediate.explaining import Explanation, explain
 from remediate.history import History
@@ -67,6 +68,11 @@ class Engine:
             PolicyError: it can't be found, read or proven.
         """
         return cls(load_policy(policy))
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The life of a connection under this policy."""
+        return Lifecycle(decide=self.decide, cadence=self.policy.episode)
 
     def decide(
         self, payload: Payload | Observation | Record, history: History | None = None, key: str | None = None

@@ -90,7 +90,7 @@ class Lifecycle:
             case Mended():
                 return self._mended(state)
             case Held():
-                return _waiting(attrs.evolve(state, held=True))
+                return _waiting(attrs.evolve(state, held=True, rests=True))
             case Released():
                 return _observing(attrs.evolve(state, held=False), self.cadence)
             case _:
@@ -114,7 +114,8 @@ class Lifecycle:
         state = _changed(attrs.evolve(state, unanswered=0, unanswered_since_s=None), _seen(event.observation))
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
             settled_s = flight.at_s + self.cadence.settling_s
-            return _waiting(attrs.evolve(state, due_s=min(settled_s, state.now_s + self.cadence.poll_s)))
+            due_s = min(settled_s, state.now_s + self.cadence.poll_s)
+            return _waiting(attrs.evolve(state, due_s=due_s, rests=False))
         if _is_running(self.decide(event.observation, NO_HISTORY, state.key)):
             since = state.now_s if state.syncing_since_s is None else state.syncing_since_s
             seen = None if flight is None else attrs.evolve(flight, is_seen=True)
@@ -130,7 +131,7 @@ class Lifecycle:
         decision = self.decide(observation, history, state.key)
         state = attrs.evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since)
         if isinstance(decision, Retry):
-            return _later(state, decision.delay_s)
+            return _later(state, decision.delay_s, decision)
         return self._answered(state, decision)
 
     def _is_old(self, state: State, flight: Flight) -> bool:
@@ -153,7 +154,7 @@ class Lifecycle:
         decision = self.decide(event.observation, history, state.key)
         state = attrs.evolve(state, refused=state.refused + 1, refused_since_s=since)
         if isinstance(decision, NoOp) and decision.cause in (Cause.UNCONFIRMED, Cause.IN_PROGRESS):
-            return _later(state, decision.look_again_s)
+            return _later(state, decision.look_again_s, decision)
         if isinstance(decision, Retry):
             return self._nothing_ran(state, decision)
         return self._answered(_ended(state), decision)
@@ -167,7 +168,7 @@ class Lifecycle:
             attempt_ended_s=state.now_s,
             not_before_s=state.now_s + decision.delay_s,
         )
-        return _later(ended, decision.delay_s)
+        return _later(ended, decision.delay_s, decision)
 
     def _mended(self, state: State) -> Step:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
@@ -196,7 +197,8 @@ class Lifecycle:
             case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
                 return _closed(state, decision)
             case NoOp(look_again_s=seconds):
-                return _later(state, seconds)
+                rests = decision.cause not in (Cause.IN_PROGRESS, Cause.UNCONFIRMED)
+                return _later(state, seconds, decision, rests=rests)
             case Retry():
                 return self._retried(_opened(state), decision)
             case Reauth():
@@ -206,16 +208,16 @@ class Lifecycle:
                 return self._told(_opened(state), decision, Owner.CUSTOMER)
             case _:
                 state, asked = _asked(_opened(state), decision, decision.owner, decision.scope, decision.rule)
-                state, (wait,) = _later(state, decision.look_again_s)
+                state, (wait,) = _later(state, decision.look_again_s, decision, rests=True)
                 return state, (*asked, wait)
 
     def _retried(self, state: State, decision: Retry) -> Step:
         """Trigger, where nobody holds it back, the time has come, and the answer is fresh."""
         if state.held or state.awaits_customer:
-            return _later(state, self.cadence.look_again_s)
+            return _later(state, self.cadence.look_again_s, decision, rests=True)
         wait_s = max(decision.delay_s, state.not_before_s - state.now_s)
         if wait_s > 0 or not decision.may_sync:
-            return _later(state, wait_s)
+            return _later(state, wait_s, decision)
         if state.now_s - state.asked_s > self.cadence.settling_s:
             return _observing(state, self.cadence)
         number = state.triggers + 1
@@ -225,6 +227,7 @@ class Lifecycle:
             attempts=state.attempts + 1,
             flight=Flight(number=number, at_s=state.now_s, before=state.seen),
             due_s=state.now_s + self.cadence.settling_s,
+            rests=False,
         )
         return state, (Trigger(id=f"{state.key}/trigger/{number}", number=number),)
 
@@ -246,7 +249,7 @@ class Lifecycle:
             commands += asked
         moments = [state.now_s + cast(float, decision.look_again_s), self._reminds_at(notice), gives_up_s]
         due_s = min(moment for moment in moments if moment is not None and moment > state.now_s)
-        state, (wait,) = _waiting(attrs.evolve(state, due_s=due_s))
+        state, (wait,) = _waiting(attrs.evolve(state, due_s=due_s, rests=True), decision)
         return state, (*commands, wait)
 
     def _reminds_at(self, notice: Notice) -> float | None:
@@ -308,7 +311,7 @@ def _closed(state: State, decision: NoOp) -> Step:
         seen=state.seen,
         observes=state.observes,
     )
-    fresh, (wait,) = _later(fresh, decision.look_again_s)
+    fresh, (wait,) = _later(fresh, decision.look_again_s, decision, rests=True)
     return fresh, (*resolved, wait)
 
 
@@ -331,15 +334,18 @@ def _notify(state: State, notice: Notice, decision: Decision) -> Notify:
     return Notify(id=name, audience=notice.audience, reminder=notice.reminders, decision=decision)
 
 
-def _later(state: State, seconds: float | None) -> Step:
-    return _waiting(attrs.evolve(state, due_s=None if seconds is None else state.now_s + seconds))
+def _later(state: State, seconds: float | None, decision: Decision | None = None, *, rests: bool = False) -> Step:
+    due_s = None if seconds is None else state.now_s + seconds
+    return _waiting(attrs.evolve(state, due_s=due_s, rests=rests), decision)
 
 
-def _waiting(state: State) -> Step:
-    return state, (WaitUntil(id=f"{state.key}/wait/{state.due_s}", at_s=state.due_s),)
+def _waiting(state: State, decision: Decision | None = None) -> Step:
+    wait = WaitUntil(id=f"{state.key}/wait/{state.due_s}", at_s=state.due_s, rests=state.rests, decision=decision)
+    return state, (wait,)
 
 
 def _observing(state: State, cadence: Cadence) -> Step:
     """Observe now; should no answer come, it is due again after the settling time."""
-    state = attrs.evolve(state, due_s=state.now_s + cadence.settling_s, observes=state.observes + 1)
+    due_s = state.now_s + cadence.settling_s
+    state = attrs.evolve(state, due_s=due_s, observes=state.observes + 1, rests=False)
     return state, (Observe(id=f"{state.key}/observe/{state.observes}"),)

@@ -88,10 +88,18 @@ class Trigger:
 
 @attrs.frozen(kw_only=True)
 class WaitUntil:
-    """Nothing to do until then; None: until somebody acts or says something."""
+    """Nothing to do until then.
+
+    Attributes:
+        at_s: when to say that time passed; None: not before somebody acts or says something.
+        rests: no attempt is under way or planned: it is well, or somebody else has to act first.
+        decision: the answer that it waits on; None: it waits for something else.
+    """
 
     id: str
     at_s: float | None
+    rests: bool = False
+    decision: Decision | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -80,6 +80,7 @@ class State:
         observes: how many observations were asked for.
         held: an operator wants no sync.
         due_s: when to look again; None: when somebody acts or says something.
+        rests: no attempt is under way or planned: it is well, or somebody else has to act first.
     """
 
     key: str
@@ -105,6 +106,7 @@ class State:
     tickets: tuple[Ticket, ...] = ()
     held: bool = False
     due_s: float | None = None
+    rests: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -29,8 +29,8 @@ from remediate.events import (
 from remediate.loading import parse_policy, policy_path
 from remediate.state import State
 from remediate.strict import strict_converter
-from remediate.upstreams.layer import ApiFailure
-from tests.lives import BROKEN, CLOSED, DAY, DOWN, LAPSED, LIFE, SYNCING, WELL, Life, failed
+from remediate.upstreams.layer import ApiFailure, ConnectionStatus
+from tests.lives import BROKEN, CLOSED, DAY, DOWN, ENGINE, LAPSED, LIFE, SYNCING, WELL, Life, failed
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_a_state_is_plain_data() -> None:
 
 def test_a_healthy_connection_opens_nothing() -> None:
     life = Life()
-    assert life.sees(WELL, 0) == (WaitUntil(id="acme/wait/3600.0", at_s=3600.0),)
+    (wait,) = life.sees(WELL, 0)
+    assert wait == WaitUntil(id="acme/wait/3600.0", at_s=3600.0, rests=True, decision=ENGINE.decide(WELL))
     assert not life.state.is_open
     assert isinstance(life(TimePassed(), 3599)[-1], WaitUntil)
     assert isinstance(life(TimePassed(), 3600)[-1], Observe)
@@ -266,7 +267,9 @@ def test_an_operator_holds_and_releases() -> None:
     life(Held(by="ops"), 0)
     wait = life.sees(DOWN, 1)[-1]
     assert isinstance(wait, WaitUntil)
-    assert life.sees(DOWN, 5_000)[-1] == WaitUntil(id="acme/wait/8600.0", at_s=8600.0)
+    wait = life.sees(DOWN, 5_000)[-1]
+    assert isinstance(wait, WaitUntil)
+    assert (wait.id, wait.at_s, wait.rests) == ("acme/wait/8600.0", 8600.0, True)
     assert isinstance(life(Released(by="ops"), 6_000)[-1], Observe)
     assert isinstance(life.sees(DOWN, 6_001)[-1], Trigger)
 
@@ -276,7 +279,8 @@ def test_an_archived_business_comes_to_rest() -> None:
     life.sees(DOWN, 0)
     assert life.state.is_open
     last = life.sees(ApiFailure(call="status", type="ResourceArchived"), 1)[-1]
-    assert last == WaitUntil(id="acme/wait/None", at_s=None)
+    assert isinstance(last, WaitUntil)
+    assert (last.id, last.at_s, last.rests) == ("acme/wait/None", None, True)
     assert not life.state.is_open
 
 
@@ -385,3 +389,36 @@ def test_a_time_that_is_none_is_refused(time: float) -> None:
         LIFE.step(State(key="acme"), Observed(observation=WELL, asked_s=time), 0)
     with pytest.raises(InputError, match="now_s"):
         LIFE.step(State(key="acme"), TimePassed(), time)
+
+
+def test_it_rests_where_nothing_is_under_way_and_says_what_it_waits_on() -> None:
+    def rests(observation: object, at_s: float = 0) -> bool:
+        wait = Life().sees(observation, at_s)[-1]
+        assert isinstance(wait, WaitUntil)
+        assert wait.decision == ENGINE.decide(observation, key="acme")
+        return wait.rests
+
+    assert all(rests(one) for one in (WELL, LAPSED, CLOSED, BROKEN, ConnectionStatus(is_connected=False)))
+    assert not any(rests(one) for one in (DOWN, SYNCING, ApiFailure(http_status=503)))
+
+
+def test_it_does_not_rest_while_a_sync_is_under_way() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    waits = [life(Accepted(number=1), at + 1)[-1], life.sees(DOWN, at + 11)[-1], life.sees(SYNCING, at + 21)[-1]]
+    assert not any(isinstance(wait, WaitUntil) and wait.rests for wait in waits)
+    assert not life.state.rests
+    life.sees(WELL, at + 31)
+    assert life.state.rests
+    life(Mended(by="x"), at + 32)
+    assert not life.state.rests
+
+
+def test_a_lost_answer_to_a_trigger_is_no_rest() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    wait = life(Refused(number=1, observation=ApiFailure(call="sync", transport="no_answer")), at)[-1]
+    assert isinstance(wait, WaitUntil)
+    assert not wait.rests
+    assert wait.decision is not None
+    assert wait.decision.rule

@@ -69,6 +69,7 @@ def test_any_events_in_any_order_keep_every_promise(journal: list[tuple[Event, f
         state, commands = LIFE.step(state, event, now_s)
         *others, last = commands
         assert isinstance(last, Observe | Trigger | WaitUntil)
+        assert state.rests == (isinstance(last, WaitUntil) and last.rests)
         assert not any(isinstance(one, Observe | Trigger | WaitUntil) for one in others)
         assert state.now_s == max(before.now_s, now_s)
         if isinstance(event, Mended):
