@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Scope,
     )
     from remediate.engine import Engine
-    from remediate.errors import InputError, PolicyError, RemediateError
+    from remediate.errors import ConfigurationError, InputError, PolicyError, RemediateError
     from remediate.explaining import Change, Explanation
     from remediate.history import History
     from remediate.observation import Observation
@@ -41,6 +41,7 @@ __all__ = [
     "Action",
     "Cause",
     "Change",
+    "ConfigurationError",
     "Decision",
     "Engine",
     "Escalate",
@@ -73,7 +74,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "decision": ("Action Cause Decision Escalate Evidence Flow NextSteps NoOp Owner PolicyStamp Reauth Retry Scope"),
     "engine": "Engine",
-    "errors": "InputError PolicyError RemediateError",
+    "errors": "ConfigurationError InputError PolicyError RemediateError",
     "explaining": "Change Explanation",
     "history": "History",
     "observation": "Observation",

@@ -5,15 +5,16 @@ Knows nothing of policies, observations or upstreams, and imports nothing of our
 The tree::
 
     RemediateError
-    ├── InputError     what was handed in can't be read: the caller's data
-    └── PolicyError    a policy that does not load or does not prove: the caller's rules
+    ├── InputError            what was handed in can't be read: the caller's data
+    ├── PolicyError           a policy that does not load or does not prove: the caller's rules
+    └── ConfigurationError    credentials or an address that can't be used: the caller's set-up
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["InputError", "PolicyError", "RemediateError", "did_you_mean", "kind_of", "printable"]
+__all__ = ["ConfigurationError", "InputError", "PolicyError", "RemediateError", "did_you_mean", "kind_of", "printable"]
 
 _LONGEST_WORD = 80
 
@@ -57,6 +58,10 @@ class PolicyError(RemediateError):
 
     def __str__(self) -> str:
         return "\n".join(f"{self.source}: {problem}" for problem in self.problems)
+
+
+class ConfigurationError(RemediateError):
+    """Credentials or an address that are missing or can't be used. No message repeats one."""
 
 
 def _input_error(message: str, field: str | None) -> InputError:

@@ -22,9 +22,9 @@ from remediate.history import History
 from remediate.observation import Observation
 from remediate.upstreams import Payload, Record
 from remediate.upstreams.layer.plain import DEEPEST
-from remediate.upstreams.layer.vocabulary import ApiFailure, ConnectionStatus
+from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus
 
-__all__ = ["parse", "read", "write"]
+__all__ = ["json_object", "parse", "read", "read_answer", "write"]
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DECIDING: Final = ("is_connected", "is_syncing", "last_sync_status", "sync_failure_reason", "is_retryable_failure")
@@ -59,7 +59,28 @@ def read(payload: Payload) -> Record:
     Raises:
         InputError: as for :func:`parse`.
     """
-    return _record(_object(payload))
+    return _record(json_object(payload))
+
+
+def read_answer(call: Call, http_status: int, content: bytes, retry_after_s: float | None) -> Observation:
+    """The observation in the body that one of Layer's calls was answered with.
+
+    Args:
+        call: which call.
+        http_status: from 200 on. From 300 on it is a failure, whatever the body is.
+        content: the body.
+        retry_after_s: the wait that came with it, seconds.
+
+    Raises:
+        InputError: below 300, and the body is none of Layer's.
+    """
+    around: dict[str, object] = {"call": call, "http_status": http_status, "retry_after_s": retry_after_s}
+    try:
+        return _recorded({**around, "observation": json_object(content)})
+    except InputError:
+        if http_status < _FAILED_FROM:
+            raise
+        return _recorded(around)
 
 
 _anything: Final = msgspec.json.Decoder(float_hook=float).decode
@@ -68,7 +89,12 @@ _anything: Final = msgspec.json.Decoder(float_hook=float).decode
 # The long way: bytes to an object.
 
 
-def _object(payload: object) -> Mapping[str, object]:
+def json_object(payload: object) -> Mapping[str, object]:
+    """The object in JSON as bytes or text; an object is itself.
+
+    Raises:
+        InputError: it is none, or nested too deep.
+    """
     if isinstance(payload, str):
         payload = _encoded(payload)
     if isinstance(payload, bytearray | memoryview):
