@@ -201,7 +201,7 @@ class _Driver:
         self._state, commands = self._life.step(self._state, event, self._now_s)
         self._journal.append((event, self._now_s))
         *requests, self._next = commands
-        self._requests += requests
+        self._requests += cast(list[Request], requests)
         if isinstance(self._next, WaitUntil) and self._next.decision is not None:
             self._decision = self._next.decision
 

@@ -11,6 +11,7 @@ carries out the commands. The events are the journal: the same events give the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Final, cast
 
 import attrs
@@ -36,7 +37,7 @@ from remediate.events import (
 from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
 from remediate.policy import Cadence
-from remediate.state import BEFORE, Flight, Notice, State, Ticket
+from remediate.state import BEFORE, Flight, Notice, State, Ticket, evolve
 
 __all__ = ["UNANSWERED", "Lifecycle"]
 
@@ -79,7 +80,7 @@ class Lifecycle:
         for field, moment_s in (("now_s", now_s), ("asked_s", getattr(event, "asked_s", 0.0))):
             if not abs(moment_s) < -BEFORE:
                 raise InputError("expected a time in seconds", field=field)
-        state = attrs.evolve(state, now_s=max(state.now_s, now_s))
+        state = evolve(state, now_s=max(state.now_s, now_s))
         match event:
             case Observed():
                 return self._observed(state, event)
@@ -90,9 +91,9 @@ class Lifecycle:
             case Mended():
                 return self._mended(state)
             case Held():
-                return _waiting(attrs.evolve(state, held=True, rests=True))
+                return _waiting(evolve(state, held=True, rests=True))
             case Released():
-                return _observing(attrs.evolve(state, held=False), self.cadence)
+                return _observing(evolve(state, held=False), self.cadence)
             case _:
                 return self._time_passed(state)
 
@@ -108,18 +109,18 @@ class Lifecycle:
         is_overtaken = asked_s <= state.asked_s or (flight is not None and asked_s < flight.at_s)
         if is_overtaken:
             return _waiting(state)
-        state = attrs.evolve(state, asked_s=asked_s)
+        state = evolve(state, asked_s=asked_s)
         if not event.observation.describes:
             return self._unanswered(state, event.observation)
-        state = _changed(attrs.evolve(state, unanswered=0, unanswered_since_s=None), _seen(event.observation))
+        state = _changed(evolve(state, unanswered=0, unanswered_since_s=None), _seen(event.observation))
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
             settled_s = flight.at_s + self.cadence.settling_s
             due_s = min(settled_s, state.now_s + self.cadence.poll_s)
-            return _waiting(attrs.evolve(state, due_s=due_s, rests=False))
+            return _waiting(evolve(state, due_s=due_s, rests=False))
         if _is_running(self.decide(event.observation, NO_HISTORY, state.key)):
             since = state.now_s if state.syncing_since_s is None else state.syncing_since_s
             seen = None if flight is None else attrs.evolve(flight, is_seen=True)
-            state = attrs.evolve(state, syncing_since_s=since, flight=seen)
+            state = evolve(state, syncing_since_s=since, flight=seen)
         else:
             state = _ended(state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
@@ -129,7 +130,7 @@ class Lifecycle:
         since = state.now_s if state.unanswered_since_s is None else state.unanswered_since_s
         history = History(attempts=state.unanswered, failing_for_s=state.now_s - since)
         decision = self.decide(observation, history, state.key)
-        state = attrs.evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since)
+        state = evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since)
         if isinstance(decision, Retry):
             return _later(state, decision.delay_s, decision)
         return self._answered(state, decision)
@@ -141,18 +142,18 @@ class Lifecycle:
     def _accepted(self, state: State, number: int) -> Step:
         if state.flight is None or state.flight.number != number:
             return _waiting(state)
-        state = attrs.evolve(state, refused=0, refused_since_s=None)
+        state = evolve(state, refused=0, refused_since_s=None)
         return _later(state, self.cadence.poll_s)
 
     def _refused(self, state: State, event: Refused) -> Step:
         if state.flight is None or state.flight.number != event.number:
             return _waiting(state)
         if state.syncing_since_s is not None:  # a sync runs, if not this one
-            return _later(attrs.evolve(state, flight=None), self.cadence.poll_s)
+            return _later(evolve(state, flight=None), self.cadence.poll_s)
         since = state.now_s if state.refused_since_s is None else state.refused_since_s
         history = History(attempts=state.refused, failing_for_s=state.now_s - since)
         decision = self.decide(event.observation, history, state.key)
-        state = attrs.evolve(state, refused=state.refused + 1, refused_since_s=since)
+        state = evolve(state, refused=state.refused + 1, refused_since_s=since)
         if isinstance(decision, NoOp) and decision.cause in (Cause.UNCONFIRMED, Cause.IN_PROGRESS):
             return _later(state, decision.look_again_s, decision)
         if isinstance(decision, Retry):
@@ -161,7 +162,7 @@ class Lifecycle:
 
     def _nothing_ran(self, state: State, decision: Retry) -> Step:
         """The attempt counts, but a repair is not used up by a trigger that never started anything."""
-        ended = attrs.evolve(
+        ended = evolve(
             state,
             flight=None,
             attempts=0 if state.repaired else state.attempts,
@@ -174,7 +175,7 @@ class Lifecycle:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
         flight = None if state.flight is None else attrs.evolve(state.flight, is_stale=True)
         since = state.now_s if state.is_open else None
-        state = attrs.evolve(
+        state = evolve(
             state,
             repaired=True,
             awaits_customer=False,
@@ -202,7 +203,7 @@ class Lifecycle:
             case Retry():
                 return self._retried(_opened(state), decision)
             case Reauth():
-                state = attrs.evolve(_opened(state), awaits_customer=True)
+                state = evolve(_opened(state), awaits_customer=True)
                 return self._told(state, decision, Owner.CUSTOMER)
             case Escalate(owner=Owner.CUSTOMER):
                 return self._told(_opened(state), decision, Owner.CUSTOMER)
@@ -221,7 +222,7 @@ class Lifecycle:
         if state.now_s - state.asked_s > self.cadence.settling_s:
             return _observing(state, self.cadence)
         number = state.triggers + 1
-        state = attrs.evolve(
+        state = evolve(
             state,
             triggers=number,
             attempts=state.attempts + 1,
@@ -242,14 +243,14 @@ class Lifecycle:
             notice = attrs.evolve(notice, reminders=notice.reminders + 1)
             commands.append(_notify(state, notice, decision))
         others = tuple(one for one in state.notices if one.audience != audience)
-        state = attrs.evolve(state, notices=(*others, notice))
+        state = evolve(state, notices=(*others, notice))
         gives_up_s = notice.first_s + self.cadence.escalate_after_s
         if state.now_s >= gives_up_s:
             state, asked = _asked(state, decision, Owner.SUPPORT, Scope.CONNECTION, UNANSWERED)
             commands += asked
         moments = [state.now_s + cast(float, decision.look_again_s), self._reminds_at(notice), gives_up_s]
         due_s = min(moment for moment in moments if moment is not None and moment > state.now_s)
-        state, (wait,) = _waiting(attrs.evolve(state, due_s=due_s, rests=True), decision)
+        state, (wait,) = _waiting(evolve(state, due_s=due_s, rests=True), decision)
         return state, (*commands, wait)
 
     def _reminds_at(self, notice: Notice) -> float | None:
@@ -261,15 +262,18 @@ class Lifecycle:
 
 def _seen(observation: Observation) -> str:
     """An observation as plain text: equal for equal answers, whatever wait came with them."""
-    values: dict[str, Any] = attrs.asdict(cast(Any, observation))
-    values.pop("retry_after_s", None)
-    return "; ".join(f"{name}={value!s}" for name, value in values.items())
+    return "; ".join([f"{name}={getattr(observation, name)!s}" for name in _described(type(observation))])
+
+
+@cache
+def _described(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(cls) if field.name != "retry_after_s")
 
 
 def _changed(state: State, seen: str) -> State:
     """Another answer than before says that something happened since a customer was asked."""
     awaits = state.awaits_customer and seen == (state.seen or seen)
-    return attrs.evolve(state, seen=seen, awaits_customer=awaits)
+    return evolve(state, seen=seen, awaits_customer=awaits)
 
 
 def _is_running(decision: Decision) -> bool:
@@ -279,7 +283,7 @@ def _is_running(decision: Decision) -> bool:
 def _opened(state: State) -> State:
     if state.is_open:
         return state
-    return attrs.evolve(state, episode=state.episode + 1, failing_since_s=state.now_s)
+    return evolve(state, episode=state.episode + 1, failing_since_s=state.now_s)
 
 
 def _ended(state: State) -> State:
@@ -287,7 +291,7 @@ def _ended(state: State) -> State:
     if state.flight is None and state.syncing_since_s is None:
         return state
     is_stale = state.flight is not None and state.flight.is_stale
-    return attrs.evolve(
+    return evolve(
         state,
         flight=None,
         syncing_since_s=None,
@@ -326,7 +330,7 @@ def _asked(
     name = f"{whose}/ticket/{owner}/{cause}"
     ticket = Ticket(id=name, owner=owner, scope=scope, cause=cause)
     opened = OpenTicket(id=name, owner=owner, scope=scope, cause=cause, decision=decision)
-    return attrs.evolve(state, tickets=(*state.tickets, ticket)), (opened,)
+    return evolve(state, tickets=(*state.tickets, ticket)), (opened,)
 
 
 def _notify(state: State, notice: Notice, decision: Decision) -> Notify:
@@ -336,7 +340,7 @@ def _notify(state: State, notice: Notice, decision: Decision) -> Notify:
 
 def _later(state: State, seconds: float | None, decision: Decision | None = None, *, rests: bool = False) -> Step:
     due_s = None if seconds is None else state.now_s + seconds
-    return _waiting(attrs.evolve(state, due_s=due_s, rests=rests), decision)
+    return _waiting(evolve(state, due_s=due_s, rests=rests), decision)
 
 
 def _waiting(state: State, decision: Decision | None = None) -> Step:
@@ -347,5 +351,5 @@ def _waiting(state: State, decision: Decision | None = None) -> Step:
 def _observing(state: State, cadence: Cadence) -> Step:
     """Observe now; should no answer come, it is due again after the settling time."""
     due_s = state.now_s + cadence.settling_s
-    state = attrs.evolve(state, due_s=due_s, observes=state.observes + 1, rests=False)
+    state = evolve(state, due_s=due_s, observes=state.observes + 1, rests=False)
     return state, (Observe(id=f"{state.key}/observe/{state.observes}"),)

@@ -5,14 +5,17 @@ Knows durations and names, and nothing of what decides or acts.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from remediate.decision import Owner, Scope
 from remediate.history import History
 
-__all__ = ["BEFORE", "Flight", "Notice", "State", "Ticket"]
+if TYPE_CHECKING:
+    from attrs import evolve  # whose arguments are checked field by field
+
+__all__ = ["BEFORE", "Flight", "Notice", "State", "Ticket", "evolve"]
 
 
 BEFORE: Final = -1e12
@@ -55,7 +58,7 @@ class Ticket:
     cause: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class State:
     """All that is remembered of a connection.
 
@@ -127,3 +130,12 @@ class State:
 
     def _since(self, moment_s: float | None) -> float:
         return 0.0 if moment_s is None else self.now_s - moment_s
+
+
+if not TYPE_CHECKING:
+
+    def evolve(state: State, **changes: object) -> State:
+        """A state with changes, as of :func:`attrs.evolve` and at a tenth of its cost. Nothing is validated."""
+        changed = object.__new__(State)
+        vars(changed).update(vars(state), **changes)
+        return changed
