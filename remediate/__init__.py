@@ -98,9 +98,9 @@ def __dir__() -> list[str]:
 
 @cache
 def _default() -> Engine:
-    from remediate.engine import Engine
+    from remediate.engine import default_engine
 
-    return Engine.bundled()
+    return default_engine()
 
 
 def decide(payload: Payload | Observation | Record, history: History | None = None, key: str | None = None) -> Decision:

@@ -16,7 +16,7 @@ import tenacity
 
 from remediate import waiting
 from remediate.decision import Decision
-from remediate.engine import Engine
+from remediate.engine import Engine, default_engine
 from remediate.episode import Lifecycle
 from remediate.errors import InputError
 from remediate.events import (
@@ -24,12 +24,10 @@ from remediate.events import (
     Command,
     Event,
     Notify,
-    Observe,
     Observed,
     OpenTicket,
     Refused,
     ResolveTicket,
-    TimePassed,
     Trigger,
     WaitUntil,
 )
@@ -111,8 +109,8 @@ def drive(
     """
     asks = (awaitable(observe), awaitable(trigger), awaitable(poll or observe))
     driver = _Driver(key, asks, engine, events, journal, patience_s, clock)
-    outcome: Outcome = tenacity.Retrying(sleep=sleep, **driver.strategies)(lambda: run(driver.advance()))
-    return outcome
+    tenacity.Retrying(sleep=sleep, **driver.strategies)(lambda: run(driver.advance()))
+    return driver.outcome
 
 
 async def drive_async(
@@ -130,8 +128,8 @@ async def drive_async(
 ) -> Outcome:
     """As :func:`drive`, with everything awaited; a cancellation passes through at once."""
     driver = _Driver(key, (observe, trigger, poll or observe), engine, events, journal, patience_s, clock)
-    outcome: Outcome = await tenacity.AsyncRetrying(sleep=sleep, **driver.strategies)(driver.advance)
-    return outcome
+    await tenacity.AsyncRetrying(sleep=sleep, **driver.strategies)(driver.advance)
+    return driver.outcome
 
 
 class _Driver:
@@ -149,7 +147,7 @@ class _Driver:
     ) -> None:
         if patience_s is not None and not patience_s >= 0:
             raise InputError("expected seconds from 0, or None", field="patience_s")
-        self._life: Lifecycle = (engine or Engine.bundled()).lifecycle
+        self._life: Lifecycle = (engine or default_engine()).lifecycle
         self._observe, self._trigger, self._poll = asks
         self._journal: Journal = [] if journal is None else journal
         self._state = self._life.replay(key, self._journal)
@@ -158,14 +156,14 @@ class _Driver:
         self._latest_s = inf if patience_s is None else self._now_s + patience_s
         self._requests: list[Request] = []
         self._decision: Decision | None = None
-        first = self._next = cast(Command, Observe(id=f"{key}/observe/{self._state.observes}"))
+        self._next: Command | None = None
         for event in events:
             self._happened(event)
-        self._next = first
+        self._next = None  # whatever happened, a look comes first
 
     @property
     def strategies(self) -> dict[str, Any]:
-        """For tenacity: try again until it rests or patience runs out; the last outcome counts."""
+        """For tenacity: go on until it rests, or until patience runs out."""
         return {
             "retry": self._retries,
             "wait": self._wait_s,
@@ -173,28 +171,27 @@ class _Driver:
             "retry_error_callback": _last,
         }
 
-    async def advance(self) -> Outcome:
+    async def advance(self) -> WaitUntil:
         """Carry out commands until there is one to wait."""
-        if isinstance(self._next, WaitUntil):  # and that has been done
-            self._now_s = max(self._now_s, self._clock(), self._next.at_s or self._now_s)
-            self._happened(TimePassed())
+        if isinstance(self._next, WaitUntil):  # which is over, and whatever it was for, a look comes next
+            self._now_s = self._due_s
+        await self._look()
         while not isinstance(self._next, WaitUntil):
-            await self._carry_out(self._next)
-        return self._outcome(self._next)
+            await (self._pull(self._next.number) if isinstance(self._next, Trigger) else self._look())
+        return self._next
 
-    async def _carry_out(self, command: Command) -> None:
-        key, state = self._state.key, self._state
-        if isinstance(command, Trigger):
-            answer = _checked(await self._trigger(key))
-            number = command.number
-            self._happened(Accepted(number=number) if answer.describes else Refused(number=number, observation=answer))
-            return
+    async def _look(self) -> None:
+        state = self._state
         asked_s = self._now_s = max(self._now_s, self._clock(), nextafter(state.asked_s, inf))
         runs = state.flight is not None or state.syncing_since_s is not None
-        answer = _checked(await (self._poll if runs else self._observe)(key))
+        answer = _checked(await (self._poll if runs else self._observe)(state.key))
         if self._decision is None:
-            self._decision = self._life.decide(answer, state.history, key)
+            self._decision = self._life.decide(answer, state.history, state.key)
         self._happened(Observed(observation=answer, asked_s=asked_s))
+
+    async def _pull(self, number: int) -> None:
+        answer = _checked(await self._trigger(self._state.key))
+        self._happened(Accepted(number=number) if answer.describes else Refused(number=number, observation=answer))
 
     def _happened(self, event: Event) -> None:
         self._now_s = max(self._now_s, self._clock())
@@ -205,14 +202,16 @@ class _Driver:
         if isinstance(self._next, WaitUntil) and self._next.decision is not None:
             self._decision = self._next.decision
 
-    def _outcome(self, wait: WaitUntil) -> Outcome:
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it."""
         if self._decision is None:
-            raise RuntimeError("a life began without an answer")
+            raise RuntimeError("a connection was driven without an answer")
         return Outcome(
             decision=self._decision,
-            rests=wait.rests,
+            rests=self._state.rests,
             requests=tuple(self._requests),
-            due_s=wait.at_s,
+            due_s=self._state.due_s,
             state=self._state,
             journal=self._journal,
         )

@@ -5,6 +5,7 @@ Loads a policy once, then answers; a decision itself touches no file, clock or r
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from remediate.policy import Policy
 from remediate.proving import proven
 from remediate.upstreams import Payload, Record, Upstream, find_upstream
 
-__all__ = ["DEFAULT_POLICY", "Engine"]
+__all__ = ["DEFAULT_POLICY", "Engine", "default_engine"]
 
 DEFAULT_POLICY: Final = "layer-quickbooks"
 """The shipped policy that answers where none is named."""
@@ -129,3 +130,9 @@ class Engine:
         if isinstance(payload, Observation):
             return Record(observation=payload)
         return self.upstream.read(payload)
+
+
+@cache
+def default_engine() -> Engine:
+    """The engine of the default policy, which is loaded and proven once a process."""
+    return Engine.bundled()

@@ -77,10 +77,9 @@ class Lifecycle:
         Raises:
             InputError: a time is not finite, or beyond any clock.
         """
-        for field, moment_s in (("now_s", now_s), ("asked_s", getattr(event, "asked_s", 0.0))):
-            if not abs(moment_s) < -BEFORE:
-                raise InputError("expected a time in seconds", field=field)
-        state = evolve(state, now_s=max(state.now_s, now_s))
+        _check(now_s, "now_s")
+        if now_s > state.now_s:
+            state = evolve(state, now_s=now_s)
         match event:
             case Observed():
                 return self._observed(state, event)
@@ -105,14 +104,14 @@ class Lifecycle:
         return state
 
     def _observed(self, state: State, event: Observed) -> Step:
+        _check(event.asked_s, "asked_s")
         flight, asked_s = state.flight, min(event.asked_s, state.now_s)
         is_overtaken = asked_s <= state.asked_s or (flight is not None and asked_s < flight.at_s)
         if is_overtaken:
             return _waiting(state)
-        state = evolve(state, asked_s=asked_s)
         if not event.observation.describes:
-            return self._unanswered(state, event.observation)
-        state = _changed(evolve(state, unanswered=0, unanswered_since_s=None), _seen(event.observation))
+            return self._unanswered(evolve(state, asked_s=asked_s), event.observation)
+        state = _described(state, _seen(event.observation), asked_s)
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
             settled_s = flight.at_s + self.cadence.settling_s
             due_s = min(settled_s, state.now_s + self.cadence.poll_s)
@@ -260,20 +259,25 @@ class Lifecycle:
         return notice.first_s + self.cadence.reminders_s[notice.reminders]
 
 
+def _check(moment_s: float, field: str) -> None:
+    if not abs(moment_s) < -BEFORE:
+        raise InputError("expected a time in seconds", field=field)
+
+
 def _seen(observation: Observation) -> str:
     """An observation as plain text: equal for equal answers, whatever wait came with them."""
-    return "; ".join([f"{name}={getattr(observation, name)!s}" for name in _described(type(observation))])
+    return "; ".join([f"{name}={getattr(observation, name)!s}" for name in _names(type(observation))])
 
 
 @cache
-def _described(cls: type[Any]) -> tuple[str, ...]:
+def _names(cls: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(cls) if field.name != "retry_after_s")
 
 
-def _changed(state: State, seen: str) -> State:
-    """Another answer than before says that something happened since a customer was asked."""
+def _described(state: State, seen: str, asked_s: float) -> State:
+    """An answer has come. Another than before says that something happened since a customer was asked."""
     awaits = state.awaits_customer and seen == (state.seen or seen)
-    return evolve(state, seen=seen, awaits_customer=awaits)
+    return evolve(state, asked_s=asked_s, seen=seen, awaits_customer=awaits, unanswered=0, unanswered_since_s=None)
 
 
 def _is_running(decision: Decision) -> bool:
