@@ -141,7 +141,7 @@ class Lifecycle:
     def _accepted(self, state: State, number: int) -> Step:
         if state.flight is None or state.flight.number != number:
             return _waiting(state)
-        state = evolve(state, refused=0, refused_since_s=None)
+        state = evolve(_replied(state, state.flight), refused=0, refused_since_s=None)
         return _later(state, self.cadence.poll_s)
 
     def _refused(self, state: State, event: Refused) -> Step:
@@ -154,7 +154,7 @@ class Lifecycle:
         decision = self.decide(event.observation, history, state.key)
         state = evolve(state, refused=state.refused + 1, refused_since_s=since)
         if isinstance(decision, NoOp) and decision.cause in (Cause.UNCONFIRMED, Cause.IN_PROGRESS):
-            return _later(state, decision.look_again_s, decision)
+            return _later(_replied(state, state.flight), decision.look_again_s, decision)
         if isinstance(decision, Retry):
             return self._nothing_ran(state, decision)
         return self._answered(_ended(state), decision)
@@ -288,6 +288,13 @@ def _opened(state: State) -> State:
     if state.is_open:
         return state
     return evolve(state, episode=state.episode + 1, failing_since_s=state.now_s)
+
+
+def _replied(state: State, flight: Flight) -> State:
+    """The first answer to a trigger: it may have been received as late as now, so the old answer lingers from here."""
+    if flight.is_answered:
+        return state
+    return evolve(state, flight=attrs.evolve(flight, at_s=state.now_s, is_answered=True))
 
 
 def _ended(state: State) -> State:

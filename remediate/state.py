@@ -27,7 +27,9 @@ class Flight:
     """A trigger whose outcome is not known.
 
     Attributes:
+        at_s: when it was given, or its first answer came.
         before: what was seen before it was given.
+        is_answered: an answer to it came, or is known to be lost.
         is_seen: a sync was seen running since.
         is_stale: somebody mended the connection since, so its outcome says nothing of the repair.
     """
@@ -35,6 +37,7 @@ class Flight:
     number: int
     at_s: float
     before: str
+    is_answered: bool = False
     is_seen: bool = False
     is_stale: bool = False
 

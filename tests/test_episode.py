@@ -422,3 +422,14 @@ def test_a_lost_answer_to_a_trigger_is_no_rest() -> None:
     assert not wait.rests
     assert wait.decision is not None
     assert wait.decision.rule
+
+
+def test_the_old_answer_lingers_from_when_a_slow_trigger_was_answered() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    life(Accepted(number=1), at + 50)
+    assert isinstance(life.sees(DOWN, at + 61)[-1], WaitUntil)
+    assert life.state.flight is not None
+    life(Accepted(number=1), at + 90)
+    life.sees(DOWN, at + 111)
+    assert life.state.flight is None

@@ -279,7 +279,7 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
     except Exception as error:
         pytest.fail(f"the short way raised {error!r}")
     if short is not None:
-        assert layer_wire._record(layer_wire._object(content)) == Record(observation=short)
+        assert layer_wire._record(layer_wire.json_object(content)) == Record(observation=short)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
 def test_an_escaped_name_is_that_name(content: bytes) -> None:
     short = plain(content)
     try:
-        long = layer_wire._record(layer_wire._object(content))
+        long = layer_wire._record(layer_wire.json_object(content))
     except InputError:
         assert short is None
     else:
