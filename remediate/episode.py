@@ -145,7 +145,8 @@ class Lifecycle:
         return _later(state, self.cadence.poll_s)
 
     def _refused(self, state: State, event: Refused) -> Step:
-        if state.flight is None or state.flight.number != event.number:
+        flight = state.flight
+        if flight is None or flight.number != event.number:
             return _waiting(state)
         if state.syncing_since_s is not None:  # a sync runs, if not this one
             return _later(evolve(state, flight=None), self.cadence.poll_s)
@@ -154,7 +155,7 @@ class Lifecycle:
         decision = self.decide(event.observation, history, state.key)
         state = evolve(state, refused=state.refused + 1, refused_since_s=since)
         if isinstance(decision, NoOp) and decision.cause in (Cause.UNCONFIRMED, Cause.IN_PROGRESS):
-            return _later(_replied(state, state.flight), decision.look_again_s, decision)
+            return _later(_replied(state, flight), decision.look_again_s, decision)
         if isinstance(decision, Retry):
             return self._nothing_ran(state, decision)
         return self._answered(_ended(state), decision)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import decide, explain, policy, sandbox
+from remediate.cli import decide, demo, explain, policy, sandbox
 
 __all__ = ["app", "main"]
 
@@ -41,6 +41,7 @@ app.command("decide")(decide.decide)
 app.command("explain")(explain.explain)
 app.add_typer(policy.app, name="policy")
 app.command("sandbox")(sandbox.sandbox)
+app.command("demo")(demo.demo)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import BinaryIO, Final, NoReturn
 
 import attrs
@@ -18,7 +19,7 @@ from remediate.errors import InputError, PolicyError, printable
 from remediate.upstreams import Record
 
 __all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "console", "duration", "load_engine", "opened", "records"]
-__all__ += ["refuse", "whole_output"]
+__all__ += ["need_web_server", "refuse", "whole_output"]
 
 BAD_INPUT: Final = 1
 """Exit status: some input was bad, or a check found something."""
@@ -66,6 +67,12 @@ def load_engine(policy: str) -> Engine:
         return Engine.load(policy)
     except PolicyError as error:
         refuse(str(error))
+
+
+def need_web_server() -> None:
+    """Refuse where the sandbox can't be served."""
+    if not all(find_spec(name) for name in ("starlette", "uvicorn")):
+        refuse("the sandbox needs starlette and uvicorn: pip install 'remediate-engine[demo]'")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["sandbox"]
 
 _COUNT: Final = 20
-_NEEDED: Final = ("starlette", "uvicorn")
-_EXTRA: Final = "the sandbox needs starlette and uvicorn: pip install 'remediate-engine[demo]'"
 
 
 def sandbox(
@@ -57,8 +54,7 @@ def sandbox(
         output.refuse("--count is for a sandbox without a file of businesses")
     if not 0 < speed < inf:
         output.refuse("--speed: expected a finite number above 0")
-    if not all(find_spec(name) for name in _NEEDED):
-        output.refuse(_EXTRA)
+    output.need_web_server()
     from remediate.upstreams.layer.sandbox.mix import mixed
     from remediate.upstreams.layer.sandbox.sandbox import Sandbox
     from remediate.upstreams.layer.sandbox.server import serve

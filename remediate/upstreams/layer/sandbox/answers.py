@@ -58,13 +58,8 @@ def failure(status: int, kind: ErrorType, words: str, error: ErrorEnum | None = 
     return json_answer(status, {"errors": [told]} if enveloped else told)
 
 
-_REFUSED: Final[Mapping[Refusal, tuple[int, ErrorType, ErrorEnum, str]]] = {
-    Refusal.UNKNOWN: (
-        404,
-        ErrorType.RESOURCE_NOT_FOUND,
-        ErrorEnum.SPECIFIED_ID_NOT_FOUND,
-        "There is no such business.",
-    ),
+_REFUSED: Final[Mapping[Refusal, tuple[int, ErrorType, ErrorEnum | None, str]]] = {
+    Refusal.UNKNOWN: (404, ErrorType.RESOURCE_NOT_FOUND, None, "There is no such business."),
     Refusal.ARCHIVED: (404, ErrorType.RESOURCE_ARCHIVED, ErrorEnum.RESOURCE_ARCHIVED, "The business is archived."),
     Refusal.NOT_CONNECTED: (
         404,

@@ -1,0 +1,68 @@
+"""`remediate demo`: the main job on this machine alone, with a report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from remediate.cli import output
+
+if TYPE_CHECKING:
+    from remediate.demonstration import Findings
+
+__all__ = ["demo"]
+
+_WITHIN_S: Final = 55.0
+
+
+def demo(
+    connections: Annotated[int, typer.Option(min=1, max=2000, help="How many connections.")] = 300,
+    speed: Annotated[float, typer.Option(min=1, max=3600, help="How many times faster time runs.")] = 300,
+) -> None:
+    """Drive a fleet in every kind of trouble against a Layer on loopback, and report what was done.
+
+    The real client over real HTTP: decisions, retries, customers who come back, people who mend what
+    is theirs. It takes less than a minute, and needs no key and no server.
+
+    Exit status: 0 every figure is what it has to be, 1 one is not, 2 wrong usage or the extra is missing.
+
+    Example: remediate demo --connections 100
+    """
+    output.need_web_server()
+    from remediate.demonstration import demonstrate, fleet
+
+    with _progress(connections) as advance:
+        findings = demonstrate(fleet(connections), speed=speed, within_s=_WITHIN_S, at_rest=advance)
+    with output.whole_output():
+        for line in _report(findings):
+            output.console().print(line, soft_wrap=True)
+    raise typer.Exit(0 if findings.holds else output.BAD_INPUT)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, where that is a terminal; what advances it."""
+    terminal = output.console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as progress:
+        task = progress.add_task("connections at rest", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _report(findings: Findings) -> Iterator[str]:
+    hours = output.duration(findings.passed_s)
+    yield f"{len(findings.connections)} connections, {hours} of their time in {findings.took_s:.0f} s"
+    yield ""
+    yield "What was done first about each"
+    for way, details in findings.handled().items():
+        yield f"{details.total():>6}  {way}"
+        yield from (f"{count:>12}  {detail}" for detail, count in details.most_common())
+    yield ""
+    yield "What Layer saw, and what people heard"
+    for name, (figure, must) in findings.figures.items():
+        remark = "" if must is None or figure == must else f"   it has to be {must}"
+        yield f"{figure:>6}  {name}{remark}"
