@@ -1,7 +1,6 @@
 """One connection, from trouble to rest: tenacity carries out what the life of a connection asks for.
 
-Knows neither upstreams nor policies: what observes and what triggers are handed in. Nothing of ours
-imports this.
+Knows neither upstreams nor policies: what observes and what triggers are handed in.
 """
 
 from __future__ import annotations
