@@ -55,6 +55,9 @@ GROUPS: Final = (
     ),
     Group("wire", "JSON to a decision", "msgspec alone, decoding the same bytes into the same class"),
     Group("load", "A policy file to a proven engine", "B, as above"),
+    Group(
+        "drive", "A connection, from trouble to rest", "tenacity alone around the same eleven calls, without waiting"
+    ),
     Group("import", "A fresh interpreter to the first decision", "`import attrs`, less the bare interpreter's start"),
     Group(
         "peers",
@@ -82,6 +85,8 @@ ROWS: Final = (
     Bar("load.engine", "`Engine.load`: the shipped policy read, checked and proven", 500_000),
     Bar("load.read", "of that, `load_policy`: the file to a checked `Policy`"),
     Bar("load.prove", "of that, `proven`: every region, every invariant"),
+    Bar("drive.sync", "`drive`, without waiting", 3),
+    Bar("drive.async", "`drive_async`, without waiting", 3),
     Bar("import.package", "`import remediate`", 1.5),
     Bar("import.names", "`from remediate import decide, History`"),
     Bar("import.first", "`from remediate import decide`, and a first decision from JSON"),
