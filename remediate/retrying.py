@@ -59,10 +59,10 @@ class Strategies:
         if outcome is None:
             return None
         error = outcome.exception() if outcome.failed else None
-        said = outcome.result() if error is None else self.read(error)
-        if error is not None and (said is None or not isinstance(error, Exception)):
+        if error is not None and not isinstance(error, Exception):
             return None
-        return self.decide(said, history, self.key)
+        said = outcome.result() if error is None else self.read(error)
+        return None if error is not None and said is None else self.decide(said, history, self.key)
 
 
 def _history(state: tenacity.RetryCallState) -> History:

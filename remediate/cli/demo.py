@@ -21,7 +21,7 @@ _WITHIN_S: Final = 55.0
 
 def demo(
     connections: Annotated[int, typer.Option(min=1, max=2000, help="How many connections.")] = 300,
-    speed: Annotated[float, typer.Option(min=1, max=3600, help="How many times faster time runs.")] = 300,
+    speed: Annotated[float, typer.Option(min=1, max=1000, help="How many times faster time runs.")] = 300,
 ) -> None:
     """Drive a fleet in every kind of trouble against a Layer on loopback, and report what was done.
 

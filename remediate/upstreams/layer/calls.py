@@ -125,6 +125,8 @@ class Calls:
         if reply.http_status == _NO_CONTENT:
             return accepted
         answer = _observed(Call.SYNC, reply, self._clock())
+        if answer.describes and not (isinstance(answer, ConnectionStatus) and answer.is_syncing):
+            return _failed(Call.SYNC, reply, self._clock())
         return accepted if answer.describes else answer
 
     async def authorize(self, business_id: str) -> Authorization | ApiFailure:
@@ -171,6 +173,7 @@ class Calls:
         pause_s = self._free_s - self._clock()
         if pause_s > 0:
             await self._line.pause(min(pause_s, _LONGEST_PAUSE_S))
+            self._free_s = -inf
         reply = await self._line.exchange(request)
         if isinstance(reply, Transport):
             return ApiFailure(call=call, transport=reply)
@@ -182,24 +185,25 @@ class Calls:
         return reply
 
     async def _fetch_token(self) -> Token | ApiFailure:
-        environment, credentials = self._environment, self._credentials
-        client_id = credentials.client_id.reveal()
-        pair = b64encode(f"{client_id}:{credentials.client_secret.reveal()}".encode()).decode()
-        form = {"grant_type": "client_credentials", "scope": environment.scope, "client_id": client_id}
-        headers = {
-            "accept": "application/json",
-            "authorization": f"Basic {pair}",
-            "content-type": "application/x-www-form-urlencoded",
-        }
-        del pair, client_id
-        reply = await self._exchange(
-            Call.TOKEN, Request("POST", environment.token_url, headers, urlencode(form).encode())
-        )
+        reply = await self._exchange(Call.TOKEN, _token_request(self._environment, self._credentials))
         if isinstance(reply, ApiFailure):
             return reply
         if reply.http_status >= _REFUSED_FROM:
             return _failed(Call.TOKEN, reply, self._clock())
         return read_token(_opened(reply), reply.http_status, self._clock())
+
+
+def _token_request(environment: Environment, credentials: Credentials) -> Request:
+    """The token call, whose parts no frame keeps while it is made."""
+    client_id = credentials.client_id.reveal()
+    pair = b64encode(f"{client_id}:{credentials.client_secret.reveal()}".encode()).decode()
+    form = {"grant_type": "client_credentials", "scope": environment.scope, "client_id": client_id}
+    headers = {
+        "accept": "application/json",
+        "authorization": f"Basic {pair}",
+        "content-type": "application/x-www-form-urlencoded",
+    }
+    return Request("POST", environment.token_url, headers, urlencode(form).encode())
 
 
 def _segment(business_id: str) -> str:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, Final, Protocol, Self
 
@@ -72,20 +72,41 @@ class AsyncHttp(Protocol):
         """Close every connection."""
 
 
+class _TooMuchError(Exception):
+    """A body is too long or too slow."""
+
+
+class _Body:
+    """A body that is read, up to a length and for a time; no repr shows it."""
+
+    def __init__(self, within_s: float) -> None:
+        self._late_s = time.monotonic() + within_s
+        self._content = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        self._content += piece
+        if len(self._content) > LARGEST_ANSWER or time.monotonic() > self._late_s:
+            raise _TooMuchError
+
+    @property
+    def content(self) -> bytes:
+        return bytes(self._content)
+
+
 class _Line(ABC):
     """A request and its answer over either library; what differs between sync and async is left open."""
 
     turns: Turns
 
-    def __init__(self, http: SyncHttp | AsyncHttp, timeout_s: float) -> None:
-        errors = _library_of(http)
+    def __init__(self, http: SyncHttp | AsyncHttp, kind: str, timeout_s: float) -> None:
+        errors = _library_of(http, kind)
         self._http: Any = http
         self._timeout_s = timeout_s
         self._not_sent = tuple(
             getattr(errors, name)
             for name in ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
         )
-        self._failed = (errors.HTTPError, errors.StreamError, OSError)
+        self._failed = (errors.HTTPError, errors.StreamError, OSError, _TooMuchError)
 
     async def exchange(self, request: Request) -> Reply | Transport:
         built = self._http.build_request(
@@ -114,22 +135,20 @@ class _Line(ABC):
         """The body; None: it is encoded (which a bomb is too), too long or too slow."""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             return None
-        content = bytearray()
-        late_s = time.monotonic() + self._timeout_s
-        async with aclosing(self._chunks(response)) as chunks:
-            async for chunk in chunks:
-                content += chunk
-                if len(content) > LARGEST_ANSWER or time.monotonic() > late_s:
-                    return None
-        return bytes(content)
+        body = _Body(self._timeout_s)
+        if response.is_stream_consumed:  # as a transport for tests may hand it over
+            body.add(response.content)
+        else:
+            await self._read(response, body)
+        return body.content
 
     @abstractmethod
     async def _send(self, request: Any) -> Any:
         """Send a request, and give its answer as soon as the headers are there."""
 
     @abstractmethod
-    def _chunks(self, response: Any) -> AsyncGenerator[bytes, None]:
-        """The body as it comes."""
+    async def _read(self, response: Any, body: _Body) -> None:
+        """Add the body, as it comes. No frame keeps a piece while it waits for the next: it may hold a token."""
 
     @abstractmethod
     async def _close(self, response: Any) -> None:
@@ -158,7 +177,7 @@ class _ThreadTurns:
 
 class _BlockingLine(_Line):
     def __init__(self, http: SyncHttp, timeout_s: float, sleep: Callable[[float], None]) -> None:
-        super().__init__(http, timeout_s)
+        super().__init__(http, "Client", timeout_s)
         self.turns: Turns = _ThreadTurns()
         self._sleep = sleep
 
@@ -168,9 +187,10 @@ class _BlockingLine(_Line):
     async def _send(self, request: Any) -> Any:
         return self._http.send(request, **_AS_IT_IS)
 
-    async def _chunks(self, response: Any) -> AsyncGenerator[bytes, None]:
-        for chunk in response.iter_raw():
-            yield chunk
+    async def _read(self, response: Any, body: _Body) -> None:
+        for piece in response.iter_raw():
+            body.add(piece)
+            del piece
 
     async def _close(self, response: Any) -> None:
         response.close()
@@ -178,7 +198,7 @@ class _BlockingLine(_Line):
 
 class _AsyncLine(_Line):
     def __init__(self, http: AsyncHttp, timeout_s: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        super().__init__(http, timeout_s)
+        super().__init__(http, "AsyncClient", timeout_s)
         self.turns: Turns = asyncio.Lock()
         self._sleep = sleep
 
@@ -188,10 +208,11 @@ class _AsyncLine(_Line):
     async def _send(self, request: Any) -> Any:
         return await self._http.send(request, **_AS_IT_IS)
 
-    async def _chunks(self, response: Any) -> AsyncGenerator[bytes, None]:
-        async with aclosing(response.aiter_raw()) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    async def _read(self, response: Any, body: _Body) -> None:
+        async with aclosing(response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                body.add(piece)
+                del piece
 
     async def _close(self, response: Any) -> None:
         await response.aclose()
@@ -367,10 +388,10 @@ def _asking(decide: Decide, business_id: str) -> dict[str, Any]:
     return {"retry": retry, "wait": follow.wait, "stop": follow.stop, "retry_error_callback": last}
 
 
-def _library_of(http: object) -> Any:
-    """The library that a client, or what it is derived from, comes from."""
-    for cls in type(http).__mro__:
-        name = cls.__module__.partition(".")[0]
-        if name in ("httpx", "httpx2"):
-            return sys.modules[name]
-    raise ConfigurationError("http: expected a client of httpx or httpx2")
+def _library_of(http: object, kind: str) -> Any:
+    """The library whose client this is, or is derived from."""
+    for name in ("httpx", "httpx2"):
+        library = sys.modules.get(name)
+        if library is not None and isinstance(http, getattr(library, kind)):
+            return library
+    raise ConfigurationError(f"http: expected a `{kind}` of httpx or httpx2")
