@@ -6,7 +6,6 @@ Knows no HTTP client: how a token is fetched, and how callers take turns, are ha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from math import isfinite
 from typing import Any, Final, Protocol
 
 import attrs
@@ -19,6 +18,7 @@ __all__ = ["Token", "Tokens", "Turns", "read_token"]
 LIFE_S: Final = 3600.0
 """How long a token of Layer's is valid where the answer does not say."""
 _LEAST_S: Final = 1.0
+_LONGEST_S: Final = 1e9
 
 
 @attrs.frozen(eq=False)
@@ -105,7 +105,7 @@ def read_token(answer: Any, http_status: int, now_s: float) -> Token | ApiFailur
     life_s = answer.get("expires_in", LIFE_S)
     kind = answer.get("token_type", "Bearer")
     is_text = isinstance(text, str) and text.isascii() and text.isprintable() and " " not in text and text
-    is_life = isinstance(life_s, int | float) and not isinstance(life_s, bool) and isfinite(life_s) and life_s > 0
+    is_life = isinstance(life_s, int | float) and not isinstance(life_s, bool) and 0 < life_s <= _LONGEST_S
     if not (is_text and is_life and isinstance(kind, str) and kind.lower() == "bearer"):
         return ApiFailure(call=Call.TOKEN, http_status=http_status, transport=Transport.UNREADABLE)
     return Token(Secret(text), now_s + life_s / 2, now_s + life_s)
