@@ -14,6 +14,7 @@ from remediate import ConfigurationError, InputError
 from remediate.running import run
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus, Transport
 from remediate.upstreams.layer.calls import Authorization, Calls, Reply, Request
+from remediate.upstreams.layer.client import LayerClient
 from remediate.upstreams.layer.environment import find_credentials, find_environment, is_safe
 from remediate.upstreams.layer.tokens import LIFE_S
 
@@ -34,6 +35,7 @@ class Line:
         self.token: Callable[[], Reply | Transport] = self.new_token
         self.replies: list[Reply | Transport] = []
         self.life: Any = 3600
+        self.refused: set[str] = set()
 
     def new_token(self) -> Reply:
         return Reply(200, {}, json.dumps({"access_token": f"t{len(self.tokens)}", "expires_in": self.life}).encode())
@@ -44,15 +46,17 @@ class Line:
 
     @property
     def used(self) -> list[str]:
-        return [
-            one.headers["authorization"].removeprefix("Bearer ") for one in self.requests if "oauth2" not in one.url
-        ]
+        others = [one for one in self.requests if "oauth2" not in one.url]
+        return [one.headers["authorization"].removeprefix("Bearer ") for one in others]
 
     async def exchange(self, request: Request) -> Reply | Transport:
         self.requests.append(request)
         if request.url.endswith("/oauth2/token"):
             await asyncio.sleep(0)
             return self.token()
+        if request.headers["authorization"].removeprefix("Bearer ") in self.refused:
+            await asyncio.sleep(0)
+            return Reply(401, {}, b"")
         return self.replies.pop(0) if self.replies else Reply(200, {}, STATUS)
 
     async def pause(self, seconds: float) -> None:
@@ -75,10 +79,6 @@ def observe(calls: Calls, times: int = 1) -> list[Any]:
         return list(await asyncio.gather(*(calls.observe("acme") for _ in range(times))))
 
     return asyncio.run(observed())
-
-
-def failing(line: Line) -> Reply:
-    return Reply(503, {}, b"")
 
 
 # Tokens.
@@ -154,11 +154,13 @@ def test_a_caller_that_is_cancelled_while_fetching_leaves_it_to_the_next(line: L
 
 def test_a_refused_token_is_renewed_once_for_all(line: Line, calls: Calls) -> None:
     observe(calls)
-    line.replies = [Reply(401, {}, b"")] * 20
+    line.refused = {"t1"}
     assert all(isinstance(one, ConnectionStatus) for one in observe(calls, 20))
+    assert line.used.count("t1") == 21
     assert len(line.tokens) == 2
-    line.replies = [Reply(401, {}, b"")] * 2
+    line.refused = {"t1", "t2", "t3"}
     assert observe(calls) == [ApiFailure(call="status", http_status=401)]
+    assert line.used[-2:] == ["t2", "t3"]
 
 
 @pytest.mark.parametrize(
@@ -363,8 +365,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
         monkeypatch.setenv(variable, "sandbox")
     monkeypatch.setenv(name, "")
     with pytest.raises(ConfigurationError, match=f"{name} is not set"):
-        find_credentials(None, None)
-        find_environment(None)
+        LayerClient()
 
 
 @pytest.mark.parametrize("secret", ["hid\nden", "hidden\x00", "hiddenü"])
