@@ -59,13 +59,13 @@ def test_what_is_not_there_is_404_with_an_error_in_the_envelope(client: ModuleTy
     for kind in ("archived", "disconnected"):
         sandbox.add(kind, Trouble(kind=kind))
     with calling(sandbox, client) as layer:
-        for business_id, error in (("nobody", "SpecifiedIdNotFound"), ("archived", "ResourceArchived")):
+        for business_id, error in (("nobody", "ResourceNotFound"), ("archived", "ResourceArchived")):
             answers = [
                 layer.status(business_id),
                 *(layer.post(call, business_id) for call in ("sync-from", "authorize")),
             ]
             assert {answer.status_code for answer in answers} == {404}
-            assert {parse(answer.content).error_enum for answer in answers} == {error}
+            assert {parse(answer.content).type for answer in answers} == {error}
         assert layer.status("disconnected").json()["data"]["is_connected"] is False
         for call in ("sync-from", "authorize", "unlink"):
             answer = layer.post(call, "disconnected")
@@ -87,10 +87,8 @@ def test_answers_may_be_bare() -> None:
     sandbox.add("b")
     with calling(sandbox) as layer:
         assert layer.status().json()["is_connected"] is True
-        assert layer.status("nobody").json()["error_enum"] == "SpecifiedIdNotFound"
-        assert parse(layer.status("nobody").content) == ApiFailure(
-            type="ResourceNotFound", error_enum="SpecifiedIdNotFound"
-        )
+        assert layer.status("nobody").json()["type"] == "ResourceNotFound"
+        assert parse(layer.status("nobody").content) == ApiFailure(type="ResourceNotFound")
 
 
 @pytest.mark.parametrize("body", [b"nope", b"[]", b'{"quickbooks_realm_ids": 7}', b'{"quickbooks_realm_ids": [7]}'])
