@@ -146,6 +146,8 @@ class _Driver:
     ) -> None:
         if patience_s is not None and not patience_s >= 0:
             raise InputError("expected seconds from 0, or None", field="patience_s")
+        if not isinstance(journal, list | None):
+            raise InputError("expected a list, to which what happens is added", field="journal")
         self._life: Lifecycle = (engine or default_engine()).lifecycle
         self._observe, self._trigger, self._poll = asks
         self._journal: Journal = [] if journal is None else journal
@@ -193,6 +195,8 @@ class _Driver:
         self._happened(Accepted(number=number) if answer.describes else Refused(number=number, observation=answer))
 
     def _happened(self, event: Event) -> None:
+        if not isinstance(event, Event):
+            raise InputError(f"expected events, got `{type(event).__name__}`", field="events")
         self._now_s = max(self._now_s, self._clock())
         self._state, commands = self._life.step(self._state, event, self._now_s)
         self._journal.append((event, self._now_s))

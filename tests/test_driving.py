@@ -152,6 +152,23 @@ def test_after_a_repair_one_sync_resumes_and_what_was_opened_is_resolved(drives:
 
 
 @both
+def test_two_looks_at_the_same_moment_are_two(drives: Driven) -> None:
+    time = Time()
+    first = drives(Script(LAPSED), time)
+    script = Script(WELL)
+    assert drives(script, time, journal=first.journal, events=[Mended(by="x")]).decision.action == "no_op"
+    assert (script.calls, time.waits) == (["observe"], [])
+
+
+@both
+def test_what_is_no_event_and_no_journal_is_refused(drives: Driven) -> None:
+    with pytest.raises(InputError, match="events"):
+        drives(Script(WELL), events=["mended"])
+    with pytest.raises(InputError, match="journal"):
+        drives(Script(WELL), journal=())
+
+
+@both
 def test_a_trigger_whose_answer_was_lost_is_looked_at_before_anything_else(drives: Driven) -> None:
     script = Script(DOWN, DOWN, SYNCING, WELL, triggered=LOST)
     outcome = drives(script)
@@ -237,7 +254,8 @@ def test_patience_that_just_reaches_the_next_step_is_enough(drives: Driven) -> N
     wait_s = Engine.bundled().decide(DOWN, key="acme").look_again_s
     assert wait_s is not None
     time = Time()
-    outcome = drives(Script(DOWN, DOWN), time, patience_s=wait_s + 0.001)
+    time.now_s = 0.0
+    outcome = drives(Script(DOWN, DOWN), time, patience_s=wait_s)
     assert outcome.state.triggers == 1
 
 
@@ -277,6 +295,7 @@ def test_waiting_off_turns_every_wait_off() -> None:
         outcome = drive("acme", observe=script.observe, trigger=script.trigger)
     assert outcome.rests
     assert len(waits) == 3
+    assert script.calls == ["observe", "observe", "trigger", "observe", "observe"]
 
 
 # Over real HTTP.

@@ -12,11 +12,12 @@ import pytest
 
 from remediate import ConfigurationError, InputError
 from remediate.running import run
+from remediate.secret import Secret
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus, Transport
 from remediate.upstreams.layer.calls import Authorization, Calls, Reply, Request
 from remediate.upstreams.layer.client import LayerClient
 from remediate.upstreams.layer.environment import find_credentials, find_environment, is_safe
-from remediate.upstreams.layer.tokens import LIFE_S
+from remediate.upstreams.layer.tokens import LIFE_S, Token, Tokens
 
 BASE = "https://layer.example"
 STATUS = b'{"data": {"is_connected": true, "last_sync_status": "SYNC_SUCCESS"}}'
@@ -152,6 +153,33 @@ def test_a_caller_that_is_cancelled_while_fetching_leaves_it_to_the_next(line: L
     assert len(line.tokens) == 2
 
 
+def test_while_one_caller_renews_the_others_use_what_they_have(line: Line, calls: Calls) -> None:
+    observe(calls)
+    line.now_s += 1800
+    observe(calls, 5)
+    assert sorted(line.used) == ["t1"] * 5 + ["t2"]
+    assert len(line.tokens) == 2
+
+
+def test_a_late_refusal_of_an_old_token_keeps_the_new_one(line: Line) -> None:
+    fetched = iter([Token(Secret(name), DATE_S + 1800, DATE_S + 3600) for name in ("one", "two")])
+
+    async def fetch() -> Token:
+        return next(fetched)
+
+    async def refused() -> None:
+        tokens = Tokens(fetch, line.turns, lambda: DATE_S)
+        first = await tokens.current()
+        assert isinstance(first, Token)
+        tokens.reject(first)
+        second = await tokens.current()
+        tokens.reject(first)
+        assert await tokens.current() is second
+        assert second is not first
+
+    asyncio.run(refused())
+
+
 def test_a_refused_token_is_renewed_once_for_all(line: Line, calls: Calls) -> None:
     observe(calls)
     line.refused = {"t1"}
@@ -250,6 +278,10 @@ def test_a_link_is_handed_over_and_shown_nowhere(line: Line, calls: Calls, url: 
         "//evil.example",
         "https://a.example/\n",
         "https://a.example/ b",
+        "https://good.example\\.evil.example/",
+        'https://a.example/"><script>',
+        "https://\u0430pple.example/",
+        "https://a.example/" + "a" * 3000,
         "",
         5,
         None,
@@ -267,11 +299,14 @@ def test_unlinking_needs_who_ordered_it(line: Line, calls: Calls, caplog: pytest
             asyncio.run(calls.unlink("acme", nobody))  # type: ignore[arg-type]
     assert line.requests == []
     line.replies = [Reply(200, {}, b"{}"), Reply(200, {}, b'{"errors": []}'), Reply(404, {}, b"{}")]
+    line.replies += [Reply(204, {}, b""), Reply(200, {}, b"<html>")]
     with caplog.at_level(logging.WARNING):
         assert asyncio.run(calls.unlink("acme", "Jo\x1b")) is None
     assert "`acme`, ordered by `Jo\\x1b`" in caplog.text
     assert asyncio.run(calls.unlink("acme", "Jo")) == ApiFailure(http_status=200)
     assert asyncio.run(calls.unlink("acme", "Jo")) == ApiFailure(http_status=404)
+    assert asyncio.run(calls.unlink("acme", "Jo")) is None
+    assert asyncio.run(calls.unlink("acme", "Jo")) == ApiFailure(http_status=200, transport="unreadable")
 
 
 # Waits that were asked for.
@@ -284,7 +319,7 @@ def test_unlinking_needs_who_ordered_it(line: Line, calls: Calls, caplog: pytest
         ({"retry-after": " 1.5 "}, 1.5),
         ({"retry-after": "Tue, 15 Jan 2030 08:00:05 GMT", **DATE}, 5.0),
         ({"retry-after": "Tue, 15 Jan 2030 08:00:05 GMT"}, 105.0),
-        ({"retry-after": "Tue, 15 Jan 2030 07:59:00 GMT", **DATE}, -60.0),
+        ({"retry-after": "Tue, 15 Jan 2030 07:59:00 GMT", **DATE}, 0.0),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "٣"}, None),
@@ -388,6 +423,13 @@ def test_a_credential_that_no_header_can_carry_is_refused_unseen(secret: str) ->
         "https://",
         "https://layer.example:port",
         "http://[::2]",
+        "https://exa\nmple.com",
+        "https://\u2603.com",
+        "https://xn--a",
+        "https://a..b",
+        "https://a b",
+        "https://a/../b",
+        "https://" + "a" * 3000,
     ],
 )
 def test_an_address_that_is_not_safe_is_refused_unseen(url: str) -> None:

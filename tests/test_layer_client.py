@@ -281,3 +281,54 @@ def test_no_log_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
 def test_what_is_no_client_is_refused(http: Any) -> None:
     with pytest.raises(ConfigurationError, match="httpx"):
         LayerClient(*CREDENTIALS, BASE, http=http)
+
+
+def test_headers_that_drip_do_not_keep_an_awaited_call(client: ModuleType) -> None:
+    async def dripping() -> Any:
+        async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            for number in range(100):
+                writer.write(b"X-%d: y\r\n" % number)
+                await asyncio.sleep(0.05)
+                if reader.at_eof():
+                    break
+            writer.close()
+
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, client.AsyncClient(trust_env=False) as http:
+            layer = AsyncLayerClient(*CREDENTIALS, url, http=http, timeout_s=0.1)
+            return await asyncio.wait_for(layer.observe("b"), 2)
+
+    assert asyncio.run(dripping()) == ApiFailure(call="token", transport="no_answer")
+
+
+def test_a_hook_that_raises_for_the_status_hides_it_not(client: ModuleType) -> None:
+    def raises(response: Any) -> None:
+        response.raise_for_status()
+
+    sandbox = Sandbox()
+    with serving(sandbox) as url, client.Client(trust_env=False, event_hooks={"response": [raises]}) as http:
+        layer = LayerClient(*CREDENTIALS, url, http=http)
+        assert layer.sync("nobody") == ApiFailure(call="sync", http_status=404)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf")])
+def test_a_time_out_that_is_none_is_refused(timeout_s: float) -> None:
+    with pytest.raises(ConfigurationError, match="timeout_s"):
+        LayerClient(*CREDENTIALS, BASE, timeout_s=timeout_s)
+
+
+def test_an_answer_that_its_transport_has_read_is_read(client: ModuleType) -> None:
+    def answer(request: Any) -> Any:
+        if request.url.path == "/oauth2/token":
+            return client.Response(200, json={"access_token": "x"})
+        return client.Response(200, content=STATUS)
+
+    with client.Client(transport=client.MockTransport(answer)) as http:
+        assert isinstance(LayerClient(*CREDENTIALS, BASE, http=http).observe("b"), ConnectionStatus)
+
+
+def test_a_client_of_the_other_kind_is_refused(client: ModuleType) -> None:
+    with client.Client() as http, pytest.raises(ConfigurationError, match="`AsyncClient` of httpx or httpx2"):
+        AsyncLayerClient(*CREDENTIALS, BASE, http=http)

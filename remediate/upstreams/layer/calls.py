@@ -21,7 +21,7 @@ import attrs
 
 from remediate.errors import InputError, printable
 from remediate.observation import Observation
-from remediate.upstreams.layer.environment import Credentials, Environment, is_safe
+from remediate.upstreams.layer.environment import Credentials, Environment, is_safe, is_spelt
 from remediate.upstreams.layer.tokens import Token, Tokens, Turns, read_token
 from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus, Transport
 from remediate.upstreams.layer.wire import json_object, read_answer
@@ -149,8 +149,9 @@ class Calls:
         reply = await self._call(None, "POST", self._url(business_id, "unlink"))
         if isinstance(reply, ApiFailure):
             return reply
-        is_done = reply.http_status < _REFUSED_FROM and "errors" not in _opened(reply)
-        return None if is_done else _failed(None, reply, self._clock())
+        if reply.http_status == _NO_CONTENT or _observed(Call.STATUS, reply, self._clock()).describes:
+            return None
+        return _failed(None, reply, self._clock())
 
     def _url(self, business_id: str, operation: str) -> str:
         return f"{self._environment.base_url}/v1/businesses/{_segment(business_id)}/quickbooks/{operation}"
@@ -256,7 +257,7 @@ def _opened(reply: Reply) -> Mapping[str, object]:
 def _is_openable(url: str) -> bool:
     """Whether a browser may be sent there: https, or http on loopback."""
     bare = url.partition("?")[0].partition("#")[0]
-    return is_safe(bare) and url.isprintable() and " " not in url
+    return is_safe(bare) and is_spelt(url)
 
 
 _SECONDS: Final = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
@@ -269,7 +270,7 @@ def _retry_after_s(reply: Reply, now_s: float) -> float | None:
         return float(text)
     at_s = _date_s(text)
     if at_s is not None:
-        return at_s - _sent_s(reply, now_s)
+        return max(0.0, at_s - _sent_s(reply, now_s))
     return _reset_in_s(reply, now_s) if reply.http_status == _TOO_MANY else None
 
 

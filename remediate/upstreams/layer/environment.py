@@ -6,6 +6,7 @@ Knows no HTTP client, and shows no credential.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
@@ -17,10 +18,19 @@ from remediate.errors import ConfigurationError, did_you_mean, printable
 from remediate.secret import Secret
 
 __all__ = ["ENVIRONMENTS", "Credentials", "Environment", "find_credentials", "find_environment", "is_safe"]
+__all__ += ["is_spelt"]
 
 _CLIENT_ID: Final = "LAYER_CLIENT_ID"
 _CLIENT_SECRET: Final = "LAYER_CLIENT_SECRET"  # noqa: S105  # the name of one
 _ENVIRONMENT: Final = "LAYER_ENVIRONMENT"
+_LONGEST_URL: Final = 2048
+_URL: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)
+"""The characters of RFC 3986."""
+
+
+def is_spelt(url: str) -> bool:
+    """Whether a URL has only characters that may stand in one, and is no longer than 2,048 of them."""
+    return len(url) <= _LONGEST_URL and _URL.fullmatch(url) is not None
 
 
 def is_safe(url: str) -> bool:
@@ -28,7 +38,10 @@ def is_safe(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
+        host.encode().decode("idna")
     except ValueError:
+        return False
+    if not is_spelt(url) or ".." in host or ".." in parts.path.split("/"):
         return False
     is_bare = not (parts.username or parts.password or parts.query or parts.fragment) and "@" not in parts.netloc
     return bool(host) and is_bare and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
@@ -57,6 +70,11 @@ class Environment:
     base_url: str
     token_url: str
     scope: str
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether every call is; otherwise it has to stay on this machine, and no proxy may see it."""
+        return self.base_url.startswith("https:") and self.token_url.startswith("https:")
 
     def __attrs_post_init__(self) -> None:
         for field in ("base_url", "token_url"):
