@@ -285,22 +285,36 @@ def test_what_is_no_client_is_refused(http: Any) -> None:
 
 def test_headers_that_drip_do_not_keep_an_awaited_call(client: ModuleType) -> None:
     async def dripping() -> Any:
-        async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hung_up = asyncio.Event()
+
+        async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\n")
-            for number in range(100):
-                writer.write(b"X-%d: y\r\n" % number)
+            while not writer.is_closing():
+                writer.write(b"X: y\r\n")
                 await asyncio.sleep(0.05)
-                if reader.at_eof():
-                    break
-            writer.close()
+            hung_up.set()
 
         server = await asyncio.start_server(drip, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server, client.AsyncClient(trust_env=False) as http:
-            layer = AsyncLayerClient(*CREDENTIALS, url, http=http, timeout_s=0.1)
-            return await asyncio.wait_for(layer.observe("b"), 2)
+        async with server:
+            async with client.AsyncClient(trust_env=False) as http:
+                layer = AsyncLayerClient(*CREDENTIALS, url, http=http, timeout_s=0.1)
+                answer = await asyncio.wait_for(layer.observe("b"), 2)
+            await asyncio.wait_for(hung_up.wait(), 2)
+        return answer
 
     assert asyncio.run(dripping()) == ApiFailure(call="token", transport="no_answer")
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_no_proxy_sees_what_is_for_loopback(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    sandbox = Sandbox()
+    sandbox.add("b")
+    with serving(sandbox) as url, LayerClient(*CREDENTIALS, url) as layer:
+        assert isinstance(layer.observe("b"), ConnectionStatus)
 
 
 def test_a_hook_that_raises_for_the_status_hides_it_not(client: ModuleType) -> None:
