@@ -39,7 +39,7 @@ def test_every_published_error_answers_as_the_golden_table(engine: Engine) -> No
     assert len(rows) == 106 * 5
     for row in rows:
         call = None if row["call"] == "absent" else row["call"]
-        decision = engine.decide(ApiFailure(call=call, **{row["field"]: row["value"]}), key="k")  # type: ignore[arg-type]
+        decision = engine.decide(ApiFailure(call=call, **{row["field"]: row["value"]}), key="k")
         assert headline(decision) == row["answer"], row
         assert decision.evidence == row["evidence"], row
         assert decision.anomalies == ()

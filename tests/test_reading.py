@@ -75,7 +75,7 @@ class Endless(io.RawIOBase):
 def test_a_stream_with_a_bad_first_line_is_answered_at_once(first: bytes) -> None:
     """The first line may begin a document; as soon as it can't, everything that was read is answered."""
     stream = Endless(first, b'{"is_connected": true}\n')
-    found = entries(stream)  # type: ignore[arg-type]
+    found = entries(stream)
     assert next(found).line == 1
     assert stream.asked <= 4
     assert [next(found).line for _ in range(50)] == list(range(2, 52))
@@ -83,7 +83,7 @@ def test_a_stream_with_a_bad_first_line_is_answered_at_once(first: bytes) -> Non
 
 def test_a_stream_of_good_lines_is_answered_as_it_comes() -> None:
     stream = Endless(b"{}\n", b"{}\n")
-    found = entries(stream)  # type: ignore[arg-type]
+    found = entries(stream)
     next(found)
     assert stream.asked == 1
     next(found)
