@@ -16,7 +16,8 @@ import pytest
 
 from remediate.errors import ConfigurationError, InputError
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
-from remediate.upstreams.layer.client import LARGEST_ANSWER, AsyncLayerClient, Authorization, LayerClient
+from remediate.upstreams.layer.client import AsyncLayerClient, Authorization, LayerClient
+from remediate.upstreams.layer.lines import LARGEST_ANSWER
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, serving
 from tests.layer_calls import CREDENTIALS
 

@@ -121,13 +121,12 @@ class Calls:
         reply = await self._call(Call.SYNC, "POST", self._url(business_id, "sync-from"), body)
         if isinstance(reply, ApiFailure):
             return reply
-        accepted = ConnectionStatus(is_syncing=True)
         if reply.http_status == _NO_CONTENT:
-            return accepted
+            return ConnectionStatus(is_syncing=True)
         answer = _observed(Call.SYNC, reply, self._clock())
-        if answer.describes and not (isinstance(answer, ConnectionStatus) and answer.is_syncing):
-            return _failed(Call.SYNC, reply, self._clock())
-        return accepted if answer.describes else answer
+        if not isinstance(answer, ConnectionStatus):
+            return answer
+        return ConnectionStatus(is_syncing=True) if answer.is_syncing else _unreadable(Call.SYNC, reply)
 
     async def authorize(self, business_id: str) -> Authorization | ApiFailure:
         """Ask for a URL at which the customer authorises."""
@@ -159,8 +158,8 @@ class Calls:
     async def _call(self, call: Call | None, method: str, url: str, body: object = None) -> Reply | ApiFailure:
         """Call with a token; one that is refused is renewed once. The refused call had no effect."""
         content = None if body is None else json.dumps(body).encode()
-        reply: Reply | ApiFailure | None = None
-        for _ in range(2):
+        is_renewed = False
+        while True:
             token = await self._tokens.current()
             if isinstance(token, ApiFailure):
                 return token
@@ -168,7 +167,9 @@ class Calls:
             if isinstance(reply, ApiFailure) or reply.http_status != _UNAUTHORIZED:
                 return reply
             self._tokens.reject(token)
-        return reply if reply is not None else ApiFailure(call=call)
+            if is_renewed:
+                return reply
+            is_renewed = True
 
     async def _exchange(self, call: Call | None, request: Request) -> Reply | ApiFailure:
         pause_s = self._free_s - self._clock()
@@ -227,15 +228,12 @@ def _headers(token: Token, content: bytes | None) -> dict[str, str]:
 def _observed(call: Call, reply: Reply, now_s: float) -> Observation:
     """What a reply says; a body that is none of Layer's, below 300: that it can't be read."""
     wait_s = _retry_after_s(reply, now_s)
-    unreadable = ApiFailure(
-        call=call, http_status=reply.http_status, transport=Transport.UNREADABLE, retry_after_s=wait_s
-    )
     if reply.content is None and reply.http_status < _REFUSED_FROM:
-        return unreadable
+        return _unreadable(call, reply, wait_s)
     try:
         return read_answer(call, reply.http_status, reply.content or b"", wait_s)
     except InputError:
-        return unreadable
+        return _unreadable(call, reply, wait_s)
 
 
 def _failed(call: Call | None, reply: Reply, now_s: float) -> ApiFailure:
@@ -243,7 +241,11 @@ def _failed(call: Call | None, reply: Reply, now_s: float) -> ApiFailure:
     observed = _observed(call or Call.STATUS, reply, now_s)
     if isinstance(observed, ApiFailure):
         return attrs.evolve(observed, call=call)
-    return ApiFailure(call=call, http_status=reply.http_status, transport=Transport.UNREADABLE)
+    return _unreadable(call, reply)
+
+
+def _unreadable(call: Call | None, reply: Reply, wait_s: float | None = None) -> ApiFailure:
+    return ApiFailure(call=call, http_status=reply.http_status, transport=Transport.UNREADABLE, retry_after_s=wait_s)
 
 
 def _opened(reply: Reply) -> Mapping[str, object]:

@@ -23,10 +23,10 @@ from remediate.retrying import Strategies
 from remediate.running import run
 from remediate.upstreams.layer.calls import Authorization, Calls
 from remediate.upstreams.layer.environment import Environment, find_credentials, find_environment
-from remediate.upstreams.layer.lines import LARGEST_ANSWER, AsyncHttp, AsyncLine, BlockingLine, SyncHttp
+from remediate.upstreams.layer.lines import AsyncHttp, AsyncLine, BlockingLine, SyncHttp
 from remediate.upstreams.layer.vocabulary import ApiFailure
 
-__all__ = ["LARGEST_ANSWER", "TIMEOUT_S", "AsyncLayerClient", "Authorization", "LayerClient"]
+__all__ = ["TIMEOUT_S", "AsyncLayerClient", "Authorization", "LayerClient"]
 
 TIMEOUT_S: Final = 30.0
 """How long an answer may take: Layer answers a status or a trigger within seconds."""
