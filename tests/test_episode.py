@@ -288,4 +288,5 @@ def test_it_rests_where_nothing_is_under_way_and_says_what_it_waits_on() -> None
         return wait.rests
 
     assert all(rests(one) for one in (WELL, LAPSED, CLOSED, BROKEN, ConnectionStatus(is_connected=False)))
-    assert not any(rests(one) for one in (DOWN, SYNCING, ApiFailure(http_status=503)))
+    lost = ApiFailure(call="sync", transport="no_answer")
+    assert not any(rests(one) for one in (DOWN, SYNCING, ApiFailure(http_status=503), lost))
