@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import attrs
 
-from remediate.decision import Cause, Decision, Escalate, NoOp, Owner, Reauth, Retry, Scope
+from remediate.decision import Cause, Decision, Escalate, NoOp, Owner, Reauth, Retry
 from remediate.errors import InputError
 from remediate.events import (
     Accepted,
@@ -24,28 +24,23 @@ from remediate.events import (
     Event,
     Held,
     Mended,
-    Notify,
     Observe,
     Observed,
-    OpenTicket,
     Refused,
     Released,
-    ResolveTicket,
     Trigger,
     WaitUntil,
 )
 from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
 from remediate.policy import Cadence
-from remediate.state import BEFORE, Flight, Notice, State, Ticket, evolve
+from remediate.state import BEFORE, Flight, State, evolve
+from remediate.telling import ask, resolve, tell
 
-__all__ = ["UNANSWERED", "Lifecycle"]
+__all__ = ["Lifecycle"]
 
 Decide = Callable[[Observation, History, str], Decision]
 """What decides: an observation, its history and its key to a decision."""
-
-UNANSWERED: Final = "reminders without an answer"
-"""The cause of the ticket that follows the last reminder."""
 
 Step = tuple[State, tuple[Command, ...]]
 
@@ -204,11 +199,11 @@ class Lifecycle:
                 return self._retried(_opened(state), decision)
             case Reauth():
                 state = evolve(_opened(state), awaits_customer=True)
-                return self._told(state, decision, Owner.CUSTOMER)
+                return self._told(state, decision)
             case Escalate(owner=Owner.CUSTOMER):
-                return self._told(_opened(state), decision, Owner.CUSTOMER)
+                return self._told(_opened(state), decision)
             case _:
-                state, asked = _asked(_opened(state), decision, decision.owner, decision.scope, decision.rule)
+                state, asked = ask(_opened(state), decision, decision.owner, decision.scope, decision.rule)
                 state, (wait,) = _later(state, decision.look_again_s, decision, rests=True)
                 return state, (*asked, wait)
 
@@ -232,32 +227,12 @@ class Lifecycle:
         )
         return state, (Trigger(id=f"{state.key}/trigger/{number}", number=number),)
 
-    def _told(self, state: State, decision: Reauth | Escalate, audience: Owner) -> Step:
-        """One first notice an episode, reminders on the cadence, then a ticket."""
-        notice = next((one for one in state.notices if one.audience == audience), None)
-        commands: list[Command] = []
-        if notice is None:
-            notice = Notice(audience=audience, first_s=state.now_s)
-            commands.append(_notify(state, notice, decision))
-        elif self._reminds_at(notice) is not None and state.now_s >= cast(float, self._reminds_at(notice)):
-            notice = attrs.evolve(notice, reminders=notice.reminders + 1)
-            commands.append(_notify(state, notice, decision))
-        others = tuple(one for one in state.notices if one.audience != audience)
-        state = evolve(state, notices=(*others, notice))
-        gives_up_s = notice.first_s + self.cadence.escalate_after_s
-        if state.now_s >= gives_up_s:
-            state, asked = _asked(state, decision, Owner.SUPPORT, Scope.CONNECTION, UNANSWERED)
-            commands += asked
-        moments = [state.now_s + cast(float, decision.look_again_s), self._reminds_at(notice), gives_up_s]
-        due_s = min(moment for moment in moments if moment is not None and moment > state.now_s)
+    def _told(self, state: State, decision: Reauth | Escalate) -> Step:
+        """The customer has to act: they are told, and it rests until they do or are to be reminded."""
+        state, told, again_s = tell(state, decision, Owner.CUSTOMER, self.cadence)
+        due_s = min(again_s, state.now_s + cast(float, decision.look_again_s))
         state, (wait,) = _waiting(evolve(state, due_s=due_s, rests=True), decision)
-        return state, (*commands, wait)
-
-    def _reminds_at(self, notice: Notice) -> float | None:
-        """When the next reminder is due; None after the last."""
-        if notice.reminders >= len(self.cadence.reminders_s):
-            return None
-        return notice.first_s + self.cadence.reminders_s[notice.reminders]
+        return state, (*told, wait)
 
 
 def _check(moment_s: float, field: str) -> None:
@@ -313,8 +288,7 @@ def _ended(state: State) -> State:
 
 
 def _closed(state: State, decision: NoOp) -> Step:
-    ours = [ticket.id for ticket in state.tickets if ticket.scope == Scope.CONNECTION]
-    resolved = [ResolveTicket(id=f"{ticket}/resolved", ticket=ticket) for ticket in ours]
+    resolved = resolve(state)
     fresh = State(
         key=state.key,
         now_s=state.now_s,
@@ -329,25 +303,6 @@ def _closed(state: State, decision: NoOp) -> Step:
     )
     fresh, (wait,) = _later(fresh, decision.look_again_s, decision, rests=True)
     return fresh, (*resolved, wait)
-
-
-def _asked(
-    state: State, decision: Decision, owner: Owner, scope: Scope, cause: str
-) -> tuple[State, tuple[OpenTicket, ...]]:
-    """A ticket per cause and scope, opened once an episode; one for the whole fleet has the same id for all."""
-    if any((one.owner, one.scope, one.cause) == (owner, scope, cause) for one in state.tickets):
-        return state, ()
-    fleet = f"{decision.policy.name}/integration"
-    whose = fleet if scope == Scope.INTEGRATION else f"{state.key}/{state.episode}"
-    name = f"{whose}/ticket/{owner}/{cause}"
-    ticket = Ticket(id=name, owner=owner, scope=scope, cause=cause)
-    opened = OpenTicket(id=name, owner=owner, scope=scope, cause=cause, decision=decision)
-    return evolve(state, tickets=(*state.tickets, ticket)), (opened,)
-
-
-def _notify(state: State, notice: Notice, decision: Decision) -> Notify:
-    name = f"{state.key}/{state.episode}/notice/{notice.audience}/{notice.reminders}"
-    return Notify(id=name, audience=notice.audience, reminder=notice.reminders, decision=decision)
 
 
 def _later(state: State, seconds: float | None, decision: Decision | None = None, *, rests: bool = False) -> Step:

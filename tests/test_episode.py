@@ -10,7 +10,6 @@ import pytest
 
 from remediate import Engine, InputError, Owner, PolicyError
 from remediate.decision import Scope
-from remediate.episode import UNANSWERED
 from remediate.events import (
     Accepted,
     Held,
@@ -28,6 +27,7 @@ from remediate.events import (
 from remediate.loading import parse_policy, policy_path
 from remediate.state import State
 from remediate.strict import strict_converter
+from remediate.telling import UNANSWERED
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 from tests.lives import BROKEN, CLOSED, DAY, DOWN, ENGINE, LAPSED, LIFE, SYNCING, WELL, Life, failed
 
