@@ -202,7 +202,7 @@ class _Driver:
         self._journal.append((event, self._now_s))
         *requests, self._next = commands
         self._requests += cast(list[Request], requests)
-        if isinstance(self._next, WaitUntil) and self._next.decision is not None:
+        if isinstance(self._next, WaitUntil | Trigger) and self._next.decision is not None:
             self._decision = self._next.decision
 
     @property

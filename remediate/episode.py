@@ -23,6 +23,7 @@ from remediate.events import (
     Command,
     Event,
     Held,
+    Late,
     Mended,
     Observe,
     Observed,
@@ -30,6 +31,7 @@ from remediate.events import (
     Released,
     Trigger,
     WaitUntil,
+    Wanted,
 )
 from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
@@ -82,8 +84,12 @@ class Lifecycle:
                 return self._accepted(state, number)
             case Refused():
                 return self._refused(state, event)
+            case Late(number=number):
+                return self._late(state, number)
             case Mended():
                 return self._mended(state)
+            case Wanted():
+                return self._wanted(state)
             case Held():
                 return _waiting(evolve(state, held=True, rests=True))
             case Released():
@@ -114,7 +120,7 @@ class Lifecycle:
         if _is_running(self.decide(event.observation, NO_HISTORY, state.key)):
             since = state.now_s if state.syncing_since_s is None else state.syncing_since_s
             seen = None if flight is None else attrs.evolve(flight, is_seen=True)
-            state = evolve(state, syncing_since_s=since, flight=seen)
+            state = evolve(state, syncing_since_s=since, flight=seen, wanted=False)
         else:
             state = _ended(state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
@@ -160,11 +166,24 @@ class Lifecycle:
         ended = evolve(
             state,
             flight=None,
+            wanted=not state.is_open,
             attempts=0 if state.repaired else state.attempts,
-            attempt_ended_s=state.now_s,
+            attempt_ended_s=state.now_s if state.is_open else None,
             not_before_s=state.now_s + decision.delay_s,
         )
         return _later(ended, decision.delay_s, decision)
+
+    def _late(self, state: State, number: int) -> Step:
+        """What runs now is not known, so it is as after a trigger whose answer was lost: a look comes first."""
+        flight = state.flight or Flight(number=number, at_s=state.now_s, before=state.seen)
+        flight = attrs.evolve(flight, at_s=state.now_s, before=state.seen, is_seen=False)
+        return _observing(evolve(state, flight=flight, triggers=max(state.triggers, number)), self.cadence)
+
+    def _wanted(self, state: State) -> Step:
+        """A sync is wanted: one that runs already will do; else a fresh look says whether it may start."""
+        if state.held or state.flight is not None or state.syncing_since_s is not None:
+            return _waiting(state)
+        return _observing(evolve(state, wanted=True), self.cadence)
 
     def _mended(self, state: State) -> Step:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
@@ -190,6 +209,8 @@ class Lifecycle:
     def _answered(self, state: State, decision: Decision) -> Step:
         """What a decision asks for."""
         match decision:
+            case NoOp(cause=Cause.HEALTHY) if state.wanted and not state.is_open:
+                return self._started(state, decision)
             case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
                 return _closed(state, decision)
             case NoOp(look_again_s=seconds):
@@ -214,18 +235,31 @@ class Lifecycle:
         wait_s = max(decision.delay_s, state.not_before_s - state.now_s)
         if wait_s > 0 or not decision.may_sync:
             return _later(state, wait_s, decision)
+        return self._triggered(state, decision)
+
+    def _started(self, state: State, decision: NoOp) -> Step:
+        """A sync that is wanted where all is well: no attempt of any episode."""
+        if state.held:
+            return _later(state, decision.look_again_s, decision, rests=True)
+        if state.not_before_s > state.now_s:
+            return _later(state, state.not_before_s - state.now_s, decision)
+        return self._triggered(state, decision)
+
+    def _triggered(self, state: State, decision: Decision) -> Step:
+        """A sync, if the answer that speaks for it is fresh."""
         if state.now_s - state.asked_s > self.cadence.settling_s:
             return _observing(state, self.cadence)
         number = state.triggers + 1
         state = evolve(
             state,
             triggers=number,
-            attempts=state.attempts + 1,
+            attempts=state.attempts + state.is_open,
+            wanted=False,
             flight=Flight(number=number, at_s=state.now_s, before=state.seen),
             due_s=state.now_s + self.cadence.settling_s,
             rests=False,
         )
-        return state, (Trigger(id=f"{state.key}/trigger/{number}", number=number),)
+        return state, (Trigger(id=f"{state.key}/trigger/{number}", number=number, decision=decision),)
 
     def _told(self, state: State, decision: Reauth | Escalate) -> Step:
         """The customer has to act: they are told, and it rests until they do or are to be reminded."""
@@ -263,7 +297,7 @@ def _is_running(decision: Decision) -> bool:
 def _opened(state: State) -> State:
     if state.is_open:
         return state
-    return evolve(state, episode=state.episode + 1, failing_since_s=state.now_s)
+    return evolve(state, episode=state.episode + 1, failing_since_s=state.now_s, wanted=False)
 
 
 def _replied(state: State, flight: Flight) -> State:

@@ -11,8 +11,8 @@ import attrs
 from remediate.decision import Decision, Owner, Scope
 from remediate.observation import Observation
 
-__all__ = ["Accepted", "Command", "Event", "Held", "Mended", "Notify", "Observe", "Observed", "OpenTicket", "Refused"]
-__all__ += ["Released", "ResolveTicket", "TimePassed", "Trigger", "WaitUntil"]
+__all__ = ["Accepted", "Command", "Event", "Held", "Late", "Mended", "Notify", "Observe", "Observed", "OpenTicket"]
+__all__ += ["Refused", "Released", "ResolveTicket", "TimePassed", "Trigger", "WaitUntil", "Wanted"]
 
 
 @attrs.frozen(kw_only=True)
@@ -43,10 +43,18 @@ class Refused:
 
 
 @attrs.frozen(kw_only=True)
+class Late:
+    """The trigger of this number may have gone out when another was already entitled to give one."""
+
+    number: int
+
+
+@attrs.frozen(kw_only=True)
 class Mended:
     """A customer came back, a human mended something, or a ticket for the whole fleet was resolved."""
 
     by: str
+    why: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +62,7 @@ class Held:
     """An operator wants no sync to be triggered."""
 
     by: str
+    why: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +70,15 @@ class Released:
     """An operator lets syncs be triggered again."""
 
     by: str
+    why: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """A sync is wanted, as a schedule or a job wants one: it starts if the connection is well."""
+
+    by: str
+    why: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +86,7 @@ class TimePassed:
     """It is later now."""
 
 
-Event = Observed | Accepted | Refused | Mended | Held | Released | TimePassed
+Event = Observed | Accepted | Refused | Late | Mended | Held | Released | Wanted | TimePassed
 
 
 @attrs.frozen(kw_only=True)
@@ -80,10 +98,15 @@ class Observe:
 
 @attrs.frozen(kw_only=True)
 class Trigger:
-    """Trigger a sync, once; answer with :class:`Accepted` or :class:`Refused` of this number."""
+    """Trigger a sync, once; answer with :class:`Accepted` or :class:`Refused` of this number.
+
+    Attributes:
+        decision: why.
+    """
 
     id: str
     number: int
+    decision: Decision
 
 
 @attrs.frozen(kw_only=True)

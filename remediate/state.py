@@ -80,6 +80,7 @@ class State:
         not_before_s: no sync is triggered before.
         seen: the latest answer about the connection, as plain text.
         awaits_customer: a customer was asked to authorise, and nothing has changed since.
+        wanted: a sync is wanted though nothing is wrong, and has not started.
         observes: how many observations were asked for.
         held: an operator wants no sync.
         due_s: when to look again; None: when somebody acts or says something.
@@ -103,6 +104,7 @@ class State:
     not_before_s: float = BEFORE
     seen: str = ""
     awaits_customer: bool = False
+    wanted: bool = False
     observes: int = 0
     flight: Flight | None = None
     notices: tuple[Notice, ...] = ()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+
 from remediate import Owner
 from remediate.events import (
     Accepted,
+    Held,
+    Late,
     Mended,
     Notify,
     Observe,
+    Observed,
     OpenTicket,
     Refused,
+    Released,
     TimePassed,
     Trigger,
     WaitUntil,
+    Wanted,
 )
 from remediate.upstreams.layer import ApiFailure
 from tests.lives import DOWN, LAPSED, SYNCING, WELL, Life, failed
@@ -158,4 +165,109 @@ def test_the_old_answer_lingers_from_when_a_slow_trigger_was_answered() -> None:
     assert life.state.flight is not None
     life(Accepted(number=1), at + 90)
     life.sees(DOWN, at + 111)
+    assert life.state.flight is None
+
+
+def wanting(life: Life, now_s: float) -> None:
+    assert isinstance(life(Wanted(by="a schedule"), now_s)[-1], Observe)
+
+
+def test_a_sync_that_is_wanted_starts_where_all_is_well() -> None:
+    life = Life()
+    assert isinstance(life.sees(WELL, 0)[-1], WaitUntil)
+    wanting(life, 100)
+    assert isinstance(life.sees(WELL, 101)[-1], Trigger)
+    assert (life.state.attempts, life.state.is_open, life.state.wanted) == (0, False, False)
+    life(Accepted(number=1), 102)
+    life.sees(SYNCING, 110)
+    assert isinstance(life.sees(WELL, 150)[-1], WaitUntil)
+    assert not life.state.history.attempts
+
+
+def test_a_sync_that_is_wanted_waits_for_a_fresh_look() -> None:
+    life = Life()
+    wanting(life, 0)
+    assert isinstance(life(Observed(observation=WELL, asked_s=1), 100)[-1], Observe)
+    assert isinstance(life.sees(WELL, 101)[-1], Trigger)
+
+
+def test_a_sync_that_is_wanted_is_the_remedy_s_where_something_is_wrong() -> None:
+    life = Life()
+    wanting(life, 0)
+    assert isinstance(life.sees(LAPSED, 1)[-1], WaitUntil)
+    assert not life.state.wanted
+    wanting(life, 2)
+    life.sees(WELL, 3)
+    assert not life.told(Trigger)
+    assert not life.state.wanted, "somebody has just synced it"
+
+
+@pytest.mark.parametrize("event", [Held(by="ops"), Observed(observation=SYNCING, asked_s=0)])
+def test_a_sync_that_is_wanted_does_not_start_beside_another_nor_while_held(event: Held | Observed) -> None:
+    life = Life()
+    life(event, 0)
+    assert isinstance(life(Wanted(by="a job"), 1)[-1], WaitUntil)
+    assert not life.state.wanted
+
+
+def test_a_sync_that_is_wanted_and_runs_by_then_is_wanted_no_more() -> None:
+    life = Life()
+    wanting(life, 0)
+    life.sees(SYNCING, 1)
+    life.sees(WELL, 50)
+    assert not life.told(Trigger)
+
+
+def test_a_hold_keeps_a_sync_that_is_wanted_until_it_is_released() -> None:
+    life = Life()
+    wanting(life, 0)
+    life(Held(by="ops"), 1)
+    assert isinstance(life.sees(WELL, 2)[-1], WaitUntil)
+    life(Released(by="ops"), 3)
+    assert isinstance(life.sees(WELL, 4)[-1], Trigger)
+
+
+def test_a_sync_that_is_wanted_and_refused_is_tried_again_as_it_was_asked_to() -> None:
+    life = Life()
+    wanting(life, 0)
+    life.sees(WELL, 1)
+    life(Refused(number=1, observation=BUSY), 2)
+    assert isinstance(life.sees(WELL, 30)[-1], WaitUntil)
+    again = life.until_triggered(WELL, 31)
+    assert 62 <= again <= 70
+    assert not life.state.attempts
+
+
+def test_a_sync_that_is_wanted_and_always_refused_ends_in_a_ticket() -> None:
+    life = Life()
+    wanting(life, 0)
+    now_s = 1.0
+    while not life.told(OpenTicket):
+        now_s = life.until_triggered(WELL, now_s) + 1
+        life(Refused(number=life.state.triggers, observation=BUSY), now_s)
+    assert len(life.told(Trigger)) == 9
+
+
+def test_a_trigger_that_was_late_is_looked_at_before_anything_else() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    life(Accepted(number=1), at)
+    life.sees(SYNCING, at + 10)
+    again = failed("QUICKBOOKS_SERVICE_UNAVAILABLE", at="later")
+    life.sees(again, at + 70)
+    assert life.state.flight is None
+    assert isinstance(life(Late(number=1), at + 400)[-1], Observe)
+    assert not isinstance(life.sees(again, at + 401)[-1], Trigger)
+    assert life.state.flight is not None
+    life.sees(again, at + 461)
+    assert life.state.flight is None
+
+
+def test_a_trigger_that_was_late_beside_another_makes_that_one_s_outcome_unsure() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    life.sees(SYNCING, at + 1)
+    life(Late(number=7), at + 50)
+    assert life.state.triggers == 7
+    life.sees(failed("QUICKBOOKS_SERVICE_UNAVAILABLE", at="later"), at + 60)
     assert life.state.flight is None

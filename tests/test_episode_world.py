@@ -12,6 +12,7 @@ from remediate.events import (
     Command,
     Event,
     Held,
+    Late,
     Mended,
     Notify,
     Observe,
@@ -22,6 +23,7 @@ from remediate.events import (
     TimePassed,
     Trigger,
     WaitUntil,
+    Wanted,
 )
 from remediate.state import State
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
@@ -55,7 +57,8 @@ events = (
     st.builds(Observed, observation=observations, asked_s=moments)
     | st.builds(Accepted, number=numbers)
     | st.builds(Refused, number=numbers, observation=refusals)
-    | st.sampled_from([Mended(by="x"), Held(by="x"), Released(by="x"), TimePassed()])
+    | st.builds(Late, number=numbers)
+    | st.sampled_from([Mended(by="x"), Held(by="x"), Released(by="x"), Wanted(by="x"), TimePassed()])
 )
 
 
