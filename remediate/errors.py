@@ -7,14 +7,18 @@ The tree::
     RemediateError
     ├── InputError            what was handed in can't be read: the caller's data
     ├── PolicyError           a policy that does not load or does not prove: the caller's rules
-    └── ConfigurationError    credentials or an address that can't be used: the caller's set-up
+    ├── ConfigurationError    credentials or an address that can't be used: the caller's set-up
+    └── LedgerError           the ledger can't be read or written: the world's
+        ├── LedgerUnavailableError     for a while: it is locked, or its server is away
+        └── LeaseLostError             another holds the connection now, so this one may not act on it
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["ConfigurationError", "InputError", "PolicyError", "RemediateError", "did_you_mean", "kind_of", "printable"]
+__all__ = ["ConfigurationError", "InputError", "LeaseLostError", "LedgerError", "LedgerUnavailableError", "PolicyError"]
+__all__ += ["RemediateError", "did_you_mean", "kind_of", "printable"]
 
 _LONGEST_WORD = 80
 
@@ -62,6 +66,18 @@ class PolicyError(RemediateError):
 
 class ConfigurationError(RemediateError):
     """Credentials or an address that are missing or can't be used. No message repeats one."""
+
+
+class LedgerError(RemediateError):
+    """The ledger can't be read or written. No message repeats its address."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """It can't be for a while: it is locked, or its server is away."""
+
+
+class LeaseLostError(LedgerError):
+    """Another holds the connection now. Nothing was recorded, and nothing may be triggered."""
 
 
 def _input_error(message: str, field: str | None) -> InputError:

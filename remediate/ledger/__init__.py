@@ -1,0 +1,10 @@
+"""What is remembered of every connection, who may act on it now, and what others are asked for: in a database."""
+
+from __future__ import annotations
+
+from remediate.ledger.database import IN_MEMORY
+from remediate.ledger.ledger import LEASE_S, Claim, Ledger
+from remediate.ledger.posting import Message
+from remediate.ledger.reading import Failing, OpenedTicket, Overview, Standing
+
+__all__ = ["IN_MEMORY", "LEASE_S", "Claim", "Failing", "Ledger", "Message", "OpenedTicket", "Overview", "Standing"]

@@ -1,0 +1,229 @@
+"""A database behind the ledger: SQLite or PostgreSQL, its clock, its transactions, and what its errors mean.
+
+Knows nothing of connections and leases. No error repeats an address or a parameter.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import attrs
+import sqlalchemy as sa
+import tenacity
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Row, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from remediate import waiting
+from remediate.errors import ConfigurationError, LedgerError, LedgerUnavailableError, printable
+from remediate.ledger.schema import SCHEMA_VERSION, meta, metadata
+
+__all__ = ["IN_MEMORY", "Database", "Transaction"]
+
+T = TypeVar("T")
+
+IN_MEMORY: Final = ":memory:"
+_BUSY_S: Final = 5.0
+_POOL: Final = 8
+_READS: Final = "remediate_reads"
+_CREATES: Final = 7365771
+"""The lock under which tables are created: any number that no other program takes."""
+_SQLITE_NOW: Final = "(julianday('now') - 2440587.5) * 86400.0"
+_POSTGRES_NOW: Final = "extract(epoch from clock_timestamp())::float8"
+_NOT_FOR_LONG: Final = ("locked", "busy")
+"""What SQLite's errors say of a state that passes; each other asks for somebody to act."""
+
+
+@attrs.frozen
+class Transaction:
+    """A transaction under way.
+
+    Attributes:
+        now_s: when it began, by the database's clock, or by the one that the ledger was given.
+    """
+
+    connection: Connection
+    now_s: float
+
+    def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
+        """Execute a statement, with a parameter set or a list of them."""
+        return self.connection.execute(statement, rows)
+
+    def row(self, query: sa.Select[Any]) -> Row[Any] | None:
+        """The first row; None: there is none."""
+        return self.connection.execute(query).first()
+
+    def insert(self, table: sa.Table) -> Any:
+        """An insert that passes over rows whose primary key is there already."""
+        if self.connection.dialect.name == "sqlite":
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            return sqlite_insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+        return postgres_insert(table).on_conflict_do_nothing()
+
+
+class Database:
+    """Transactions over SQLite or PostgreSQL; safe to share between threads.
+
+    Args:
+        address: a file for SQLite, ``:memory:``, or a URL (``postgresql://…``, ``sqlite:///…``).
+        clock: seconds since the epoch; None: the database's own clock.
+        patience_s: how long what passes by itself (a lock, a restart) is waited for, seconds.
+
+    Raises:
+        ConfigurationError: the address is none, or its driver is missing.
+        LedgerError: it can't be opened, or a newer version of this package has written it.
+    """
+
+    def __init__(self, address: str, *, clock: Callable[[], float] | None = None, patience_s: float = 30.0) -> None:
+        self._clock = clock
+        self._patience_s = patience_s
+        self._engine = _engine(_url(address))
+        self._alone = threading.RLock() if isinstance(self._engine.pool, StaticPool) else None
+        sqlite = self._engine.dialect.name == "sqlite"
+        self._now: sa.Select[Any] = sa.select(sa.literal_column(_SQLITE_NOW if sqlite else _POSTGRES_NOW))
+        self._offset_s = 0.0
+        try:
+            self._once(_prepare, reads=False)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Do work in a transaction, which is tried again where the database could not for a while.
+
+        The work may be done more than once, and even after it was committed: it has to tell.
+        """
+        return self._patiently(lambda: self._once(work, reads=False))
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Do work that only reads, as :meth:`write` does."""
+        return self._patiently(lambda: self._once(work, reads=True))
+
+    def moment(self) -> float:
+        """About now, by the clock of the transactions, without asking the database."""
+        return self._clock() if self._clock else time.monotonic() + self._offset_s
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _patiently(self, once: Callable[[], T]) -> T:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(LedgerUnavailableError),
+            stop=tenacity.stop_after_delay(self._patience_s),
+            wait=tenacity.wait_random_exponential(0.05, max=2),
+            sleep=waiting.sleep,
+            reraise=True,
+        )
+        return retrying(once)
+
+    def _once(self, work: Callable[[Transaction], T], *, reads: bool) -> T:
+        with _translated(), self._turn(), self._engine.connect() as connection:
+            connection = connection.execution_options(**{_READS: reads})
+            with connection.begin():
+                return work(Transaction(connection, self._time(connection)))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """In memory there is one connection, which threads take in turns."""
+        if self._alone is None:
+            yield
+            return
+        with self._alone:
+            yield
+
+    def _time(self, connection: Connection) -> float:
+        if self._clock:
+            return self._clock()
+        now_s = float(connection.execute(self._now).scalar_one())
+        self._offset_s = now_s - time.monotonic()
+        return now_s
+
+
+def _prepare(tx: Transaction) -> None:
+    """Create the tables where there are none; refuse those of a newer version."""
+    if tx.connection.dialect.name == "postgresql":  # of many that start at once, one creates
+        tx.execute(sa.text(f"select pg_advisory_xact_lock({_CREATES})"))
+    metadata.create_all(tx.connection)
+    tx.execute(tx.insert(meta), {"name": "schema_version", "value": str(SCHEMA_VERSION)})
+    found = tx.execute(sa.select(meta.c.value).where(meta.c.name == "schema_version")).scalar_one()
+    if not found.isdecimal() or int(found) > SCHEMA_VERSION:
+        raise LedgerError(
+            f"it has schema version {printable(found)}, and this version of remediate knows {SCHEMA_VERSION}"
+        )
+
+
+def _url(address: str) -> URL:
+    if not isinstance(address, str) or not address:
+        raise ConfigurationError("the ledger is a file or a URL, for instance `postgresql://host/database`")
+    if "://" not in address:
+        return URL.create("sqlite", database=address)
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError("the ledger's URL can't be read") from None
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigurationError(f"the ledger is kept in SQLite or PostgreSQL, not in `{printable(url.drivername)}`")
+    return url
+
+
+def _engine(url: URL) -> sa.Engine:
+    hidden: dict[str, Any] = {"hide_parameters": True}
+    try:
+        if url.get_backend_name() == "postgresql":
+            return sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, pool_pre_ping=True, **hidden)
+        if url.database in (None, "", IN_MEMORY):
+            hidden |= {"poolclass": StaticPool}
+        options = {"timeout": _BUSY_S, "check_same_thread": False}
+        made = sa.create_engine(url, connect_args=options, **hidden)
+    except NoSuchModuleError:
+        raise ConfigurationError(f"there is no driver `{printable(url.drivername)}`") from None
+    except ImportError:
+        raise ConfigurationError("PostgreSQL needs the extra: pip install 'remediate-engine[postgres]'") from None
+    event.listen(made, "connect", _connected)
+    event.listen(made, "begin", _begun)
+    return made
+
+
+def _connected(connection: sqlite3.Connection, _: object) -> None:
+    """SQLite as the ledger needs it: transactions are ours to begin, and a commit is on the disk."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begun(connection: Connection) -> None:
+    reads = connection.get_execution_options().get(_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The database's errors as ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        text = printable(str(error.orig).strip().partition("\n")[0])
+        kind = LedgerUnavailableError if _passes(error) else LedgerError
+        raise kind(text) from None
+    except SQLAlchemyError as error:
+        raise LedgerError(f"it can't be used: {type(error).__name__}") from None
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether it may be over in a while."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return isinstance(cause, sqlite3.OperationalError) and any(word in str(cause) for word in _NOT_FOR_LONG)
+    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)

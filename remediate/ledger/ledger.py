@@ -1,0 +1,382 @@
+"""The ledger: what is remembered of every connection, who may act on it now, and what others are asked for.
+
+Knows no upstream's calls and no clock but the database's. Every event is taken by the machine inside
+the transaction that records it, on the state as it is then: so what is recorded is what happened, in
+the order in which it was recorded, whoever was at it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from functools import partial
+from math import inf, nextafter
+from typing import Any, Final, Self
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from remediate.decision import Decision, headline
+from remediate.engine import Engine, default_engine
+from remediate.errors import InputError, LeaseLostError, LedgerError
+from remediate.events import (
+    Accepted,
+    Command,
+    Event,
+    Late,
+    Mended,
+    Observed,
+    Refused,
+    Trigger,
+    WaitUntil,
+    Wanted,
+)
+from remediate.ledger import posting, reading, rows
+from remediate.ledger.database import IN_MEMORY, Database, Transaction
+from remediate.ledger.reading import Overview, Standing
+from remediate.ledger.records import Request, kind_of_event, read_event, read_state, write_event, write_state
+from remediate.ledger.schema import UNREADABLE, connections, journal
+from remediate.observation import Observation
+from remediate.state import State
+from remediate.wire import to_json
+
+__all__ = ["LEASE_S", "Claim", "Ledger"]
+
+LEASE_S: Final = 120.0
+"""How long a connection is held, seconds: longer than any call of Layer's client takes."""
+
+_CHUNK: Final = 500
+_UNREADABLE_AGAIN_S: Final = 3600.0
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """A connection that is held, so that nobody else acts on it.
+
+    Attributes:
+        key: whose connection it is.
+        token: of the lease; greater than that of any lease before.
+        state: what was remembered when it was claimed.
+        wants_sync: the schedule wants a sync now.
+    """
+
+    key: str
+    token: int
+    state: State
+    wants_sync: bool = False
+
+
+class Ledger:
+    """The ledger of a fleet. Safe to share between threads, and its database between processes.
+
+    Attributes:
+        engine: whose policy decides.
+        holder: who holds what this one claims.
+        outbox: what others are asked for.
+
+    Args:
+        address: a file for SQLite, ``:memory:`` (the default), or a URL (``postgresql://…``).
+        engine: whose policy decides; None: the default one's.
+        lease_s: how long a connection is held without a sign of life, seconds; default 120.
+        holder: who holds, for people; None: this host and process.
+        clock: seconds since the epoch; None, and so for all of a fleet: the database's own clock.
+        patience_s: how long a lock or a restart is waited for, seconds; default 30.
+
+    Raises:
+        ConfigurationError: the address is none, or its driver is missing.
+        LedgerError: it can't be opened, or a newer version of this package has written it.
+    """
+
+    def __init__(
+        self,
+        address: str = IN_MEMORY,
+        *,
+        engine: Engine | None = None,
+        lease_s: float = LEASE_S,
+        holder: str | None = None,
+        clock: Callable[[], float] | None = None,
+        patience_s: float = 30.0,
+    ) -> None:
+        if not 0 < lease_s < inf:
+            raise InputError("expected seconds above 0", field="lease_s")
+        self.engine = engine or default_engine()
+        self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._lease_s = lease_s
+        self._life = self.engine.lifecycle
+        self._database = Database(address, clock=clock, patience_s=patience_s)
+        self.outbox = posting.Outbox(self._database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self._database.close()
+
+    def moment(self, claim: Claim | None = None) -> float:
+        """About now, by the ledger's clock; for a claim: later than its latest answer was asked for."""
+        now_s = self._database.moment()
+        return now_s if claim is None else max(now_s, nextafter(claim.state.asked_s, inf))
+
+    def enroll(self, keys: Iterable[str], *, every_s: float | None = None) -> None:
+        """Remember connections; those that are new are due at once.
+
+        Args:
+            keys: whose connections they are; those that are known stay as they are.
+            every_s: how often a sync is wanted where all is well, seconds; None: never. The first
+                falls on a moment of its own for each connection. It holds for those known, too.
+        """
+        if every_s is not None and not 0 < every_s < inf:
+            raise InputError("expected seconds above 0, or None", field="every_s")
+        listed = list(dict.fromkeys(map(rows.checked_key, keys)))
+        for start in range(0, len(listed), _CHUNK):
+            chunk = listed[start : start + _CHUNK]
+            self._database.write(partial(rows.enroll, keys=chunk, every_s=every_s))
+
+    def claim(self, limit: int = 1) -> list[Claim]:
+        """Hold connections that are due, the most overdue first; as many as there are, at most `limit`."""
+
+        def work(tx: Transaction) -> list[Claim]:
+            leased = rows.lease(tx, rows.due(tx, limit), self.holder, self._lease_s)
+            claims = [self._claimed(tx, row) for row in leased]
+            return [claim for claim in claims if claim is not None]
+
+        return self._database.write(work)
+
+    def claim_one(self, key: str) -> Claim | None:
+        """Hold this connection, due or not; None: another holds it. One that is not known is remembered."""
+        rows.checked_key(key)
+
+        def work(tx: Transaction) -> Claim | None:
+            rows.enroll(tx, [key], None)
+            row = rows.locked(tx, key)
+            if row is None or row.leased_until_s > tx.now_s:
+                return None
+            [leased] = rows.lease(tx, [key], self.holder, self._lease_s)
+            claim = self._claimed(tx, leased)
+            if claim is None:
+                raise LedgerError("what is remembered of the connection can't be read")
+            return claim
+
+        return self._database.write(work)
+
+    def record(self, claim: Claim, *events: Event) -> tuple[Command, ...]:
+        """Record what happened to a connection that is held; what to do, as of :meth:`Lifecycle.step`.
+
+        The last command is always what comes next. Where that is to wait, the connection is held no
+        longer; else the lease begins anew. Notices and tickets are in the outbox already.
+
+        Raises:
+            LeaseLostError: another has held it since; nothing was recorded.
+        """
+
+        def work(tx: Transaction) -> tuple[Command, ...]:
+            row = rows.locked(tx, claim.key)
+            if row is None or row.token != claim.token:
+                raise LeaseLostError("another has held the connection since")
+            return self._take(tx, row, events, token=claim.token)
+
+        return self._database.write(work)
+
+    def answered(self, claim: Claim, number: int, answer: Observation) -> tuple[Command, ...]:
+        """Record the answer to a trigger, as :meth:`record` does; it is never lost.
+
+        Raises:
+            LeaseLostError: another has held the connection since the trigger was allowed, so it may have
+                run beside another's. That is recorded, and whoever comes next looks first.
+        """
+        event: Event = Accepted(number=number) if answer.describes else Refused(number=number, observation=answer)
+
+        def work(tx: Transaction) -> tuple[Command, ...] | None:
+            row = rows.locked(tx, claim.key)
+            if row is None or row.token != claim.token:
+                if row is not None:
+                    self._take(tx, row, [Late(number=number)], token=None)
+                return None
+            return self._take(tx, row, [event], token=claim.token)
+
+        commands = self._database.write(work)
+        if commands is None:
+            raise LeaseLostError("another has held the connection since the trigger was allowed")
+        return commands
+
+    def release(self, claim: Claim, *, again_s: float | None = None) -> None:
+        """Hold a connection no longer, though nothing was recorded.
+
+        Args:
+            again_s: when it is due again, seconds from now; None: when it was before.
+        """
+
+        def work(tx: Transaction) -> None:
+            row = rows.locked(tx, claim.key)
+            if row is not None and row.token == claim.token and row.leased_until_s > 0:
+                due_s = rows.earliest(claim.state.due_s, row.sync_at_s) if again_s is None else tx.now_s + again_s
+                rows.update(tx, claim.key, due_s=due_s, leased_until_s=0.0, holder=None)
+
+        self._database.write(work)
+
+    def tell(self, key: str, event: Event) -> tuple[Command, ...]:
+        """Record what happened to a connection, whoever holds it: somebody mended, holds or releases it.
+
+        Raises:
+            InputError: it is not known, or the event may lead to a trigger, for which it has to be held.
+        """
+        if isinstance(event, Observed):
+            raise InputError("an observation is recorded under a claim", field="event")
+
+        def work(tx: Transaction) -> tuple[Command, ...]:
+            row = rows.locked(tx, key)
+            if row is None:
+                raise InputError("no such connection is known", field="key")
+            return self._take(tx, row, [event], token=None)
+
+        return self._database.write(work)
+
+    def resolve(self, ticket: str, *, by: str, why: str = "") -> int:
+        """Somebody has resolved a ticket: every connection behind it is mended; how many those were.
+
+        Raises:
+            InputError: no such ticket is known.
+        """
+        self._database.write(lambda tx: posting.resolve(tx, ticket, by, why))
+        return self.settle()
+
+    def settle(self) -> int:
+        """Mend the connections behind tickets that were resolved, where that was cut short; how many."""
+        behind = self._database.read(posting.behind_resolved)
+        for link in behind:
+            self._database.write(partial(self._mend, link=link))
+        return len(behind)
+
+    def _mend(self, tx: Transaction, link: posting.Link) -> None:
+        row = rows.locked(tx, link.key)
+        if posting.unlink(tx, link.key, link.ticket) and row is not None:
+            self._take(tx, row, [Mended(by=link.by, why=link.why or f"resolved {link.ticket}")], token=None)
+
+    def standing(self, key: str) -> Standing:
+        """How a connection stands.
+
+        Raises:
+            InputError: it is not known.
+        """
+        found = self._database.read(partial(reading.standing, key=key))
+        if found is None:
+            raise InputError("no such connection is known", field="key")
+        return found
+
+    def overview(self) -> Overview:
+        """How the fleet stands."""
+        return self._database.read(reading.overview)
+
+    def history(self, key: str, *, after: int = 0, limit: int = 1000) -> list[tuple[int, Event, float]]:
+        """What happened to a connection, oldest first: the entry's number, the event, and when.
+
+        Args:
+            after: only entries of greater numbers.
+            limit: so many at most.
+        """
+        query = (
+            sa.select(journal.c.id, journal.c.kind, journal.c.event, journal.c.at_s)
+            .where(journal.c.key == key, journal.c.id > after)
+            .order_by(journal.c.id)
+            .limit(limit)
+        )
+        found = self._database.read(lambda tx: tx.execute(query).all())
+        upstream = self.engine.upstream
+        return [(row.id, read_event(row.kind, row.event, upstream), row.at_s) for row in found]
+
+    def prune(self, older_than_s: float) -> int:
+        """Forget journal entries of that age, seconds; how many. What is remembered now stays."""
+        old = journal.c.at_s < self.moment() - older_than_s
+        return self._database.write(lambda tx: tx.execute(sa.delete(journal).where(old)).rowcount)
+
+    def next_due_s(self) -> float | None:
+        """In how many seconds something is due, from 0; None: nothing is."""
+        first = sa.select(sa.func.min(connections.c.due_s))
+
+        def work(tx: Transaction) -> float | None:
+            at_s = tx.execute(first).scalar_one()
+            return None if at_s is None else max(0.0, at_s - tx.now_s)
+
+        return self._database.read(work)
+
+    def _claimed(self, tx: Transaction, row: Row[Any]) -> Claim | None:
+        """A leased row as a claim; one that can't be read is put aside, so that it stops no other."""
+        try:
+            state = read_state(row.state)
+        except InputError:
+            again_s = tx.now_s + _UNREADABLE_AGAIN_S
+            rows.update(tx, row.key, due_s=again_s, leased_until_s=0.0, holder=None, answer=UNREADABLE)
+            return None
+        wants = row.sync_at_s is not None and row.sync_at_s <= tx.now_s
+        return Claim(key=row.key, token=row.token, state=state, wants_sync=wants)
+
+    def _take(
+        self, tx: Transaction, row: Row[Any], events: Iterable[Event], *, token: int | None
+    ) -> tuple[Command, ...]:
+        """Let the machine take events, and record all that comes of it."""
+        try:
+            state = read_state(row.state)
+        except InputError:
+            raise LedgerError("what is remembered of the connection can't be read") from None
+        version, was_open = row.version, state.is_open
+        latest = {"decision": row.decision, "answer": row.answer}
+        requests: list[Request] = []
+        entries: list[dict[str, Any]] = []
+        last: Command = WaitUntil(id="", at_s=None)
+        for event in events:
+            state, (*asked, last) = self._life.step(state, event, tx.now_s)
+            requests += asked  # type: ignore[arg-type]  # only the last one is a command to the holder
+            version += 1
+            decision = _decision(last)
+            text = None if decision is None else to_json(decision).decode()
+            if decision is not None:
+                latest = {"decision": text, "answer": headline(decision)}
+            entries.append(self._entry(state, event, version, tx.now_s, text, token))
+        tx.execute(sa.insert(journal), entries)
+        posting.post(tx, row.key, requests)
+        if was_open and not state.is_open:
+            posting.unlink(tx, row.key)
+        changed = {"version": version, "state": write_state(state), **latest}
+        rows.update(tx, row.key, **changed, **self._next(tx, row, last, events, token))
+        return (*requests, last)
+
+    def _entry(
+        self, state: State, event: Event, version: int, now_s: float, decision: str | None, token: int | None
+    ) -> dict[str, Any]:
+        return {
+            "key": state.key,
+            "version": version,
+            "at_s": now_s,
+            "kind": kind_of_event(event),
+            "event": write_event(event, self.engine.upstream),
+            "decision": decision,
+            "token": token,
+        }
+
+    def _next(
+        self, tx: Transaction, row: Row[Any], last: Command, events: Iterable[Event], token: int | None
+    ) -> dict[str, Any]:
+        """When the connection is due, and whether it is still held."""
+        values: dict[str, Any] = {}
+        if any(isinstance(event, Wanted) for event in events) and row.every_s is not None:
+            values["sync_at_s"] = tx.now_s + row.every_s
+        sync_at_s = values.get("sync_at_s", row.sync_at_s)
+        if token is None and row.leased_until_s > tx.now_s:
+            return values  # whoever holds it goes on from here
+        if isinstance(last, WaitUntil):
+            return values | {"due_s": rows.earliest(last.at_s, sync_at_s), "leased_until_s": 0.0, "holder": None}
+        if token is None:
+            return values | {"due_s": tx.now_s}
+        until_s = tx.now_s + self._lease_s
+        return values | {"due_s": until_s, "leased_until_s": until_s, "holder": self.holder}
+
+
+def _decision(command: Command) -> Decision | None:
+    return command.decision if isinstance(command, WaitUntil | Trigger) else None

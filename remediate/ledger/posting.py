@@ -1,0 +1,154 @@
+"""What others are asked for: messages in the outbox, the tickets behind them, and how they are delivered.
+
+Knows no sender. A message is delivered at least once; its id is how a receiver tells a repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+import sqlalchemy as sa
+
+from remediate.errors import InputError
+from remediate.events import OpenTicket, ResolveTicket
+from remediate.ledger.database import Database, Transaction
+from remediate.ledger.records import Request, message
+from remediate.ledger.schema import links, outbox, tickets
+
+__all__ = ["Link", "Message", "Outbox", "behind_resolved", "post", "resolve", "unlink"]
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """A message that is to be delivered.
+
+    Attributes:
+        id: the same however often it is delivered.
+        kind: `notice`, `ticket_opened` or `ticket_resolved`.
+        key: whose connection it is about.
+        content: JSON.
+        tries: how often its delivery was tried before.
+    """
+
+    id: str
+    kind: str
+    key: str
+    content: str
+    tries: int
+
+
+@attrs.frozen
+class Link:
+    """A connection behind a ticket that somebody has resolved, and what they said."""
+
+    ticket: str
+    key: str
+    by: str
+    why: str
+
+
+def post(tx: Transaction, key: str, requests: Iterable[Request]) -> None:
+    """Put requests into the outbox; a ticket that is open already is opened by nobody else."""
+    for request in requests:
+        identity: str | None = request.id
+        if isinstance(request, OpenTicket):
+            identity = _opened(tx, key, request)
+        elif isinstance(request, ResolveTicket):
+            _closed(tx, request.ticket)
+        if identity is not None:
+            row = {"id": identity, "key": key, "kind": _kind(request), "created_s": tx.now_s, "due_s": tx.now_s}
+            tx.execute(tx.insert(outbox), row | {"message": message(request, key, tx.now_s, identity), "tries": 0})
+
+
+def _kind(request: Request) -> str:
+    if isinstance(request, OpenTicket):
+        return "ticket_opened"
+    return "ticket_resolved" if isinstance(request, ResolveTicket) else "notice"
+
+
+def _opened(tx: Transaction, key: str, request: OpenTicket) -> str | None:
+    """Open a ticket, or join the one that is open. The id of the message that says so; None: it was said."""
+    fresh = {"generation": 0, "is_open": False, "owner": request.owner, "scope": request.scope}
+    tx.execute(tx.insert(tickets), {**fresh, "id": request.id, "cause": request.cause, "opened_s": tx.now_s})
+    row = tx.row(sa.select(tickets).where(tickets.c.id == request.id).with_for_update())
+    generation = 1 if row is None else row.generation + (not row.is_open)
+    link = {"ticket": request.id, "key": key, "generation": generation}
+    tx.execute(sa.delete(links).where(links.c.ticket == request.id, links.c.key == key))
+    tx.execute(tx.insert(links), link)
+    if row is None or row.is_open:
+        return None
+    opened = {"generation": generation, "is_open": True, "opened_s": tx.now_s}
+    tx.execute(sa.update(tickets).where(tickets.c.id == request.id), opened | {"resolved_s": None})
+    return request.id if generation == 1 else f"{request.id}/{generation}"
+
+
+def _closed(tx: Transaction, ticket: str, by: str | None = None, why: str | None = None) -> None:
+    values = {"is_open": False, "resolved_s": tx.now_s, "resolved_by": by, "resolved_why": why}
+    tx.execute(sa.update(tickets).where(tickets.c.id == ticket, tickets.c.is_open), values)
+    if by is None:  # the connection is well, so nobody behind it is to be mended
+        tx.execute(sa.delete(links).where(links.c.ticket == ticket))
+
+
+def resolve(tx: Transaction, ticket: str, by: str, why: str) -> None:
+    """Somebody has resolved a ticket.
+
+    Raises:
+        InputError: no such ticket is known.
+    """
+    if tx.row(sa.select(tickets.c.id).where(tickets.c.id == ticket).with_for_update()) is None:
+        raise InputError("no such ticket is known", field="ticket")
+    _closed(tx, ticket, by, why)
+
+
+def behind_resolved(tx: Transaction) -> list[Link]:
+    """The connections behind tickets that somebody has resolved."""
+    query = (
+        sa.select(links.c.ticket, links.c.key, tickets.c.resolved_by, tickets.c.resolved_why)
+        .join(tickets, tickets.c.id == links.c.ticket)
+        .where(sa.or_(sa.not_(tickets.c.is_open), links.c.generation < tickets.c.generation))
+        .order_by(links.c.ticket, links.c.key)
+    )
+    return [Link(row.ticket, row.key, row.resolved_by or "", row.resolved_why or "") for row in tx.execute(query)]
+
+
+def unlink(tx: Transaction, key: str, ticket: str | None = None) -> bool:
+    """A connection is behind a ticket no longer, or behind any; whether it was."""
+    mine = sa.delete(links).where(links.c.key == key)
+    return tx.execute(mine if ticket is None else mine.where(links.c.ticket == ticket)).rowcount > 0
+
+
+class Outbox:
+    """The messages that wait for delivery."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, limit: int, *, again_s: float) -> list[Message]:
+        """Messages that are due, the longest overdue first, at most `limit`.
+
+        Args:
+            again_s: after so many seconds each is due again, unless it is said what came of it.
+        """
+
+        def work(tx: Transaction) -> list[Message]:
+            query = sa.select(outbox).where(outbox.c.due_s <= tx.now_s).order_by(outbox.c.due_s, outbox.c.created_s)
+            found = tx.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
+            if found:
+                taken = sa.update(outbox).where(outbox.c.id.in_([row.id for row in found]))
+                tx.execute(taken.values(due_s=tx.now_s + again_s, tries=outbox.c.tries + 1))
+            return [
+                Message(id=row.id, kind=row.kind, key=row.key, content=row.message, tries=row.tries) for row in found
+            ]
+
+        return self._database.write(work)
+
+    def delivered(self, message: Message) -> None:
+        """A message was delivered."""
+        mine = sa.update(outbox).where(outbox.c.id == message.id)
+        self._database.write(lambda tx: tx.execute(mine, {"due_s": None, "delivered_s": tx.now_s, "fault": None}))
+
+    def failed(self, message: Message, fault: str, *, again_s: float) -> None:
+        """A message was not delivered, and why; it is due again after so many seconds."""
+        mine = sa.update(outbox).where(outbox.c.id == message.id, outbox.c.delivered_s.is_(None))
+        self._database.write(lambda tx: tx.execute(mine, {"due_s": tx.now_s + again_s, "fault": fault}))

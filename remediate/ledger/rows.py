@@ -1,0 +1,101 @@
+"""The rows of connections: enrolled, locked, leased, changed.
+
+Knows SQL, and nothing of what a state means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from remediate.errors import InputError
+from remediate.ledger.database import Transaction
+from remediate.ledger.records import write_state
+from remediate.ledger.schema import connections
+from remediate.state import State
+
+__all__ = ["checked_key", "due", "earliest", "enroll", "lease", "locked", "update"]
+
+
+_LONGEST_KEY: Final = 512
+
+
+def enroll(tx: Transaction, keys: Sequence[str], every_s: float | None) -> None:
+    """Insert those that are new, due now; where a period is given, it holds for all of them."""
+    fresh = {"version": 0, "due_s": tx.now_s, "token": 0, "leased_until_s": 0.0}
+    tx.execute(tx.insert(connections), [{**fresh, "key": key, "state": _unknown(key)} for key in keys])
+    if every_s is None:
+        return
+    changed = sa.select(connections.c.key, connections.c.due_s).where(
+        connections.c.key.in_(keys), connections.c.every_s.is_distinct_from(every_s)
+    )
+    for row in tx.execute(changed.with_for_update()).all():
+        sync_at_s = tx.now_s + every_s * _phase(row.key)
+        update(tx, row.key, every_s=every_s, sync_at_s=sync_at_s, due_s=earliest(row.due_s, sync_at_s))
+
+
+def checked_key(key: str) -> str:
+    """A key that every database can hold.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or "\0" in key:
+        raise InputError(f"expected a key of 1 to {_LONGEST_KEY} characters", field="key")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise InputError("expected text without lone surrogates", field="key") from None
+    return key
+
+
+def _unknown(key: str) -> str:
+    return write_state(State(key=key))
+
+
+def _phase(key: str) -> float:
+    """Where in the period a connection has its turn, from 0 up to 1: its own, and always the same."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32
+
+
+def locked(tx: Transaction, key: str) -> Row[Any] | None:
+    """The row of a connection, which nobody else changes until the transaction ends."""
+    return tx.row(sa.select(connections).where(connections.c.key == key).with_for_update())
+
+
+def due(tx: Transaction, limit: int) -> list[str]:
+    """Connections that are due and not held, the most overdue first, locked."""
+    query = (
+        sa.select(connections.c.key)
+        .where(connections.c.due_s <= tx.now_s, connections.c.leased_until_s <= tx.now_s)
+        .order_by(connections.c.due_s)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [row.key for row in tx.execute(query)]
+
+
+def lease(tx: Transaction, keys: Sequence[str], holder: str, lease_s: float) -> list[Row[Any]]:
+    """Lease connections that are locked, in the order of the keys, each with a new token."""
+    until_s = tx.now_s + lease_s
+    statement = (
+        sa.update(connections)
+        .where(connections.c.key.in_(keys))
+        .values(token=connections.c.token + 1, holder=holder, leased_until_s=until_s, due_s=until_s)
+        .returning(connections)
+    )
+    return sorted(tx.execute(statement), key=lambda row: keys.index(row.key))
+
+
+def update(tx: Transaction, key: str, **values: object) -> None:
+    """Change a row that is locked."""
+    tx.execute(sa.update(connections).where(connections.c.key == key), values)
+
+
+def earliest(*moments: float | None) -> float | None:
+    """The first of them; None: there is none."""
+    return min((moment for moment in moments if moment is not None), default=None)
