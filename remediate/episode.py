@@ -180,8 +180,9 @@ class Lifecycle:
         return _observing(evolve(state, flight=flight, triggers=max(state.triggers, number)), self.cadence)
 
     def _wanted(self, state: State) -> Step:
-        """A sync is wanted: one that runs already will do; else a fresh look says whether it may start."""
-        if state.held or state.flight is not None or state.syncing_since_s is not None:
+        """A sync is wanted: one that has just been triggered will do; else a fresh look says whether it may start."""
+        flight = state.flight
+        if state.held or (flight is not None and state.now_s < flight.at_s + self.cadence.settling_s):
             return _waiting(state)
         return _observing(evolve(state, wanted=True), self.cadence)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from remediate import Owner
 from remediate.events import (
     Accepted,
@@ -202,12 +200,21 @@ def test_a_sync_that_is_wanted_is_the_remedy_s_where_something_is_wrong() -> Non
     assert not life.state.wanted, "somebody has just synced it"
 
 
-@pytest.mark.parametrize("event", [Held(by="ops"), Observed(observation=SYNCING, asked_s=0)])
-def test_a_sync_that_is_wanted_does_not_start_beside_another_nor_while_held(event: Held | Observed) -> None:
+def test_a_sync_that_is_wanted_is_not_while_held() -> None:
     life = Life()
-    life(event, 0)
+    life(Held(by="ops"), 0)
     assert isinstance(life(Wanted(by="a job"), 1)[-1], WaitUntil)
     assert not life.state.wanted
+
+
+def test_a_sync_that_has_just_been_triggered_will_do_and_one_of_long_ago_will_not() -> None:
+    life = Life()
+    wanting(life, 0)
+    life.sees(WELL, 1)
+    assert isinstance(life(Wanted(by="a job"), 60.9)[-1], WaitUntil)
+    assert not life.state.wanted
+    wanting(life, 61)
+    assert isinstance(life.sees(WELL, 62)[-1], Trigger)
 
 
 def test_a_sync_that_is_wanted_and_runs_by_then_is_wanted_no_more() -> None:

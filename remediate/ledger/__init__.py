@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from remediate.ledger.attempting import Attempt
 from remediate.ledger.database import IN_MEMORY
 from remediate.ledger.ledger import LEASE_S, Claim, Ledger
 from remediate.ledger.posting import Message
 from remediate.ledger.reading import Failing, OpenedTicket, Overview, Standing
 
-__all__ = ["IN_MEMORY", "LEASE_S", "Claim", "Failing", "Ledger", "Message", "OpenedTicket", "Overview", "Standing"]
+__all__ = [
+    "IN_MEMORY",
+    "LEASE_S",
+    "Attempt",
+    "Claim",
+    "Failing",
+    "Ledger",
+    "Message",
+    "OpenedTicket",
+    "Overview",
+    "Standing",
+]

@@ -7,19 +7,18 @@ the order in which it was recorded, whoever was at it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from math import inf, nextafter
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import attrs
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
 
-from remediate.decision import Decision, headline
 from remediate.engine import Engine, default_engine
 from remediate.errors import InputError, LeaseLostError, LedgerError
 from remediate.events import (
@@ -30,18 +29,15 @@ from remediate.events import (
     Mended,
     Observed,
     Refused,
-    Trigger,
-    WaitUntil,
-    Wanted,
 )
 from remediate.ledger import posting, reading, rows
+from remediate.ledger.attempting import Attempt
 from remediate.ledger.database import IN_MEMORY, Database, Transaction
 from remediate.ledger.reading import Overview, Standing
-from remediate.ledger.records import Request, kind_of_event, read_event, read_state, write_event, write_state
-from remediate.ledger.schema import UNREADABLE, connections, journal
+from remediate.ledger.recording import Claim, Recorder, due_again_s
+from remediate.ledger.records import read_event
+from remediate.ledger.schema import connections, journal
 from remediate.observation import Observation
-from remediate.state import State
-from remediate.wire import to_json
 
 __all__ = ["LEASE_S", "Claim", "Ledger"]
 
@@ -49,24 +45,6 @@ LEASE_S: Final = 120.0
 """How long a connection is held, seconds: longer than any call of Layer's client takes."""
 
 _CHUNK: Final = 500
-_UNREADABLE_AGAIN_S: Final = 3600.0
-
-
-@attrs.frozen(kw_only=True)
-class Claim:
-    """A connection that is held, so that nobody else acts on it.
-
-    Attributes:
-        key: whose connection it is.
-        token: of the lease; greater than that of any lease before.
-        state: what was remembered when it was claimed.
-        wants_sync: the schedule wants a sync now.
-    """
-
-    key: str
-    token: int
-    state: State
-    wants_sync: bool = False
 
 
 class Ledger:
@@ -105,8 +83,8 @@ class Ledger:
         self.engine = engine or default_engine()
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._lease_s = lease_s
-        self._life = self.engine.lifecycle
         self._database = Database(address, clock=clock, patience_s=patience_s)
+        self._recorder = Recorder(engine=self.engine, holder=self.holder, lease_s=lease_s)
         self.outbox = posting.Outbox(self._database)
 
     def __enter__(self) -> Self:
@@ -144,7 +122,7 @@ class Ledger:
 
         def work(tx: Transaction) -> list[Claim]:
             leased = rows.lease(tx, rows.due(tx, limit), self.holder, self._lease_s)
-            claims = [self._claimed(tx, row) for row in leased]
+            claims = [self._recorder.claimed(tx, row) for row in leased]
             return [claim for claim in claims if claim is not None]
 
         return self._database.write(work)
@@ -159,7 +137,7 @@ class Ledger:
             if row is None or row.leased_until_s > tx.now_s:
                 return None
             [leased] = rows.lease(tx, [key], self.holder, self._lease_s)
-            claim = self._claimed(tx, leased)
+            claim = self._recorder.claimed(tx, leased)
             if claim is None:
                 raise LedgerError("what is remembered of the connection can't be read")
             return claim
@@ -180,7 +158,7 @@ class Ledger:
             row = rows.locked(tx, claim.key)
             if row is None or row.token != claim.token:
                 raise LeaseLostError("another has held the connection since")
-            return self._take(tx, row, events, token=claim.token)
+            return self._recorder.take(tx, row, events, token=claim.token)
 
         return self._database.write(work)
 
@@ -197,9 +175,9 @@ class Ledger:
             row = rows.locked(tx, claim.key)
             if row is None or row.token != claim.token:
                 if row is not None:
-                    self._take(tx, row, [Late(number=number)], token=None)
+                    self._recorder.take(tx, row, [Late(number=number)], token=None)
                 return None
-            return self._take(tx, row, [event], token=claim.token)
+            return self._recorder.take(tx, row, [event], token=claim.token)
 
         commands = self._database.write(work)
         if commands is None:
@@ -210,16 +188,54 @@ class Ledger:
         """Hold a connection no longer, though nothing was recorded.
 
         Args:
-            again_s: when it is due again, seconds from now; None: when it was before.
+            again_s: when it is due again, seconds from now; None: as what is remembered says.
         """
 
         def work(tx: Transaction) -> None:
             row = rows.locked(tx, claim.key)
             if row is not None and row.token == claim.token and row.leased_until_s > 0:
-                due_s = rows.earliest(claim.state.due_s, row.sync_at_s) if again_s is None else tx.now_s + again_s
+                due_s = due_again_s(row, tx.now_s) if again_s is None else tx.now_s + again_s
                 rows.update(tx, claim.key, due_s=due_s, leased_until_s=0.0, holder=None)
 
         self._database.write(work)
+
+    @contextmanager
+    def attempt(self, key: str, *, observe: Callable[[str], Observation], by: str = "a job") -> Iterator[Attempt]:
+        """For a worker: hold a connection, look at it, and say whether it may be synced now.
+
+        Where it may, trigger a sync within the block, and set the attempt's `answer`.
+
+        Args:
+            key: whose connection it is; one that is not known is remembered.
+            observe: asks the upstream for the status, once; called where nobody else is at it.
+            by: who wants the sync, for the journal.
+
+        Raises:
+            LedgerError: the ledger can't be read or written.
+            BaseException: whatever `observe` raises.
+        """
+        attempt = Attempt(self, key, self.claim_one(key), by)
+        try:
+            if attempt.is_ours:
+                attempt.saw(observe(key))
+            yield attempt
+        finally:
+            attempt.end()
+
+    @asynccontextmanager
+    async def attempt_async(
+        self, key: str, *, observe: Callable[[str], Awaitable[Observation]], by: str = "a job"
+    ) -> AsyncIterator[Attempt]:
+        """As :meth:`attempt`, with `observe` awaited, and nothing that blocks the event loop."""
+        claim = await asyncio.to_thread(self.claim_one, key)
+        attempt = Attempt(self, key, claim, by)
+        try:
+            if attempt.is_ours:
+                seen = await observe(key)
+                await asyncio.to_thread(attempt.saw, seen)
+            yield attempt
+        finally:
+            await asyncio.shield(asyncio.to_thread(attempt.end))
 
     def tell(self, key: str, event: Event) -> tuple[Command, ...]:
         """Record what happened to a connection, whoever holds it: somebody mended, holds or releases it.
@@ -234,7 +250,7 @@ class Ledger:
             row = rows.locked(tx, key)
             if row is None:
                 raise InputError("no such connection is known", field="key")
-            return self._take(tx, row, [event], token=None)
+            return self._recorder.take(tx, row, [event], token=None)
 
         return self._database.write(work)
 
@@ -257,7 +273,7 @@ class Ledger:
     def _mend(self, tx: Transaction, link: posting.Link) -> None:
         row = rows.locked(tx, link.key)
         if posting.unlink(tx, link.key, link.ticket) and row is not None:
-            self._take(tx, row, [Mended(by=link.by, why=link.why or f"resolved {link.ticket}")], token=None)
+            self._recorder.take(tx, row, [Mended(by=link.by, why=link.why or f"resolved {link.ticket}")], token=None)
 
     def standing(self, key: str) -> Standing:
         """How a connection stands.
@@ -305,78 +321,3 @@ class Ledger:
             return None if at_s is None else max(0.0, at_s - tx.now_s)
 
         return self._database.read(work)
-
-    def _claimed(self, tx: Transaction, row: Row[Any]) -> Claim | None:
-        """A leased row as a claim; one that can't be read is put aside, so that it stops no other."""
-        try:
-            state = read_state(row.state)
-        except InputError:
-            again_s = tx.now_s + _UNREADABLE_AGAIN_S
-            rows.update(tx, row.key, due_s=again_s, leased_until_s=0.0, holder=None, answer=UNREADABLE)
-            return None
-        wants = row.sync_at_s is not None and row.sync_at_s <= tx.now_s
-        return Claim(key=row.key, token=row.token, state=state, wants_sync=wants)
-
-    def _take(
-        self, tx: Transaction, row: Row[Any], events: Iterable[Event], *, token: int | None
-    ) -> tuple[Command, ...]:
-        """Let the machine take events, and record all that comes of it."""
-        try:
-            state = read_state(row.state)
-        except InputError:
-            raise LedgerError("what is remembered of the connection can't be read") from None
-        version, was_open = row.version, state.is_open
-        latest = {"decision": row.decision, "answer": row.answer}
-        requests: list[Request] = []
-        entries: list[dict[str, Any]] = []
-        last: Command = WaitUntil(id="", at_s=None)
-        for event in events:
-            state, (*asked, last) = self._life.step(state, event, tx.now_s)
-            requests += asked  # type: ignore[arg-type]  # only the last one is a command to the holder
-            version += 1
-            decision = _decision(last)
-            text = None if decision is None else to_json(decision).decode()
-            if decision is not None:
-                latest = {"decision": text, "answer": headline(decision)}
-            entries.append(self._entry(state, event, version, tx.now_s, text, token))
-        tx.execute(sa.insert(journal), entries)
-        posting.post(tx, row.key, requests)
-        if was_open and not state.is_open:
-            posting.unlink(tx, row.key)
-        changed = {"version": version, "state": write_state(state), **latest}
-        rows.update(tx, row.key, **changed, **self._next(tx, row, last, events, token))
-        return (*requests, last)
-
-    def _entry(
-        self, state: State, event: Event, version: int, now_s: float, decision: str | None, token: int | None
-    ) -> dict[str, Any]:
-        return {
-            "key": state.key,
-            "version": version,
-            "at_s": now_s,
-            "kind": kind_of_event(event),
-            "event": write_event(event, self.engine.upstream),
-            "decision": decision,
-            "token": token,
-        }
-
-    def _next(
-        self, tx: Transaction, row: Row[Any], last: Command, events: Iterable[Event], token: int | None
-    ) -> dict[str, Any]:
-        """When the connection is due, and whether it is still held."""
-        values: dict[str, Any] = {}
-        if any(isinstance(event, Wanted) for event in events) and row.every_s is not None:
-            values["sync_at_s"] = tx.now_s + row.every_s
-        sync_at_s = values.get("sync_at_s", row.sync_at_s)
-        if token is None and row.leased_until_s > tx.now_s:
-            return values  # whoever holds it goes on from here
-        if isinstance(last, WaitUntil):
-            return values | {"due_s": rows.earliest(last.at_s, sync_at_s), "leased_until_s": 0.0, "holder": None}
-        if token is None:
-            return values | {"due_s": tx.now_s}
-        until_s = tx.now_s + self._lease_s
-        return values | {"due_s": until_s, "leased_until_s": until_s, "holder": self.holder}
-
-
-def _decision(command: Command) -> Decision | None:
-    return command.decision if isinstance(command, WaitUntil | Trigger) else None

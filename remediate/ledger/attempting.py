@@ -1,0 +1,103 @@
+"""For job workers with a queue of their own: whether a connection may be synced now, and what came of it.
+
+Knows the ledger's claims; calls nothing and keeps no time.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from remediate.decision import Decision
+from remediate.errors import LeaseLostError
+from remediate.events import Command, Event, Observed, Trigger, WaitUntil, Wanted
+from remediate.ledger.recording import Claim
+from remediate.observation import Observation
+
+__all__ = ["Attempt"]
+
+
+class _Book(Protocol):
+    """What an attempt needs of a ledger."""
+
+    def moment(self, claim: Claim | None = None) -> float:
+        """About now."""
+
+    def record(self, claim: Claim, *events: Event) -> tuple[Command, ...]:
+        """Record events."""
+
+    def answered(self, claim: Claim, number: int, answer: Observation) -> tuple[Command, ...]:
+        """Record an answer."""
+
+    def release(self, claim: Claim, *, again_s: float | None = None) -> None:
+        """Hold it no longer."""
+
+
+class Attempt:
+    """One attempt of a worker to sync a connection.
+
+    Attributes:
+        key: whose connection it is.
+        may_sync: whether to trigger a sync now, once, and to put the answer into `answer`.
+        answer: what the trigger was answered; yours to set. It is recorded where the block ends.
+            Where it stays None though a sync was allowed, the answer counts as lost.
+        is_ours: whether nobody else is at it.
+        decision: what was decided about it; None where nothing was.
+        look_again_s: in how many seconds there may be more to do; None: when somebody acts.
+        was_late: known after the block: the sync was triggered when another had taken the connection
+            already, and may have run beside that one's. Whoever comes next looks first.
+    """
+
+    def __init__(self, ledger: _Book, key: str, claim: Claim | None, by: str) -> None:
+        self.key = key
+        self.may_sync = False
+        self.answer: Observation | None = None
+        self.decision: Decision | None = None
+        self.look_again_s: float | None = 0.0
+        self.was_late = False
+        self._ledger = ledger
+        self._claim = claim
+        self._by = by
+        self._asked_s = ledger.moment(claim)
+        self._number: int | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether nobody else is at it."""
+        return self._claim is not None
+
+    @property
+    def because(self) -> str:
+        """Why it may sync, or may not."""
+        if self._claim is None:
+            return "another is at it"
+        return "a sync has just been triggered" if self.decision is None else self.decision.because
+
+    def saw(self, observation: Observation) -> None:
+        """Record what was observed, and with it that a sync is wanted."""
+        if self._claim is None:
+            return
+        seen = Observed(observation=observation, asked_s=self._asked_s)
+        try:
+            self._follows(self._ledger.record(self._claim, Wanted(by=self._by), seen)[-1])
+        except LeaseLostError:
+            self._claim = None
+
+    def end(self) -> None:
+        """Record the answer, and hold the connection no longer."""
+        if self._claim is None:
+            return
+        if self._number is None or self.answer is None:
+            self._ledger.release(self._claim)
+            return
+        try:
+            self._follows(self._ledger.answered(self._claim, self._number, self.answer)[-1])
+        except LeaseLostError:
+            self.was_late = True
+
+    def _follows(self, last: Command) -> None:
+        self.may_sync = self.may_sync or isinstance(last, Trigger)
+        if isinstance(last, Trigger):
+            self._number, self.decision = last.number, last.decision
+        if isinstance(last, WaitUntil):
+            self.decision = last.decision or self.decision
+            self.look_again_s = None if last.at_s is None else max(0.0, last.at_s - self._ledger.moment())

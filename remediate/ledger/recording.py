@@ -1,0 +1,144 @@
+"""How events become rows: taken by the machine on the state as it is in the transaction, with all that comes of it.
+
+Knows rows and the machine, and not why an event is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from remediate.decision import Decision, headline
+from remediate.engine import Engine
+from remediate.errors import InputError, LedgerError
+from remediate.events import Command, Event, Trigger, WaitUntil, Wanted
+from remediate.ledger import posting, rows
+from remediate.ledger.database import Transaction
+from remediate.ledger.records import Request, kind_of_event, read_state, write_event, write_state
+from remediate.ledger.schema import UNREADABLE, journal
+from remediate.state import State
+from remediate.wire import to_json
+
+__all__ = ["Claim", "Recorder", "due_again_s"]
+
+_UNREADABLE_AGAIN_S: Final = 3600.0
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """A connection that is held, so that nobody else acts on it.
+
+    Attributes:
+        key: whose connection it is.
+        token: of the lease; greater than that of any lease before.
+        state: what was remembered when it was claimed.
+        wants_sync: the schedule wants a sync now.
+    """
+
+    key: str
+    token: int
+    state: State
+    wants_sync: bool = False
+
+
+def due_again_s(row: Row[Any], now_s: float) -> float | None:
+    """When a connection is due, as its state says; one that nobody has looked at, or can, is due at once."""
+    try:
+        state = read_state(row.state)
+    except InputError:
+        return now_s
+    return now_s if state.due_s is None and not row.version else rows.earliest(state.due_s, row.sync_at_s)
+
+
+@attrs.frozen(kw_only=True)
+class Recorder:
+    """Records events, for a holder.
+
+    Attributes:
+        engine: whose machine takes them.
+        holder: who holds what is claimed.
+        lease_s: for how long, seconds.
+    """
+
+    engine: Engine
+    holder: str
+    lease_s: float
+
+    def claimed(self, tx: Transaction, row: Row[Any]) -> Claim | None:
+        """A leased row as a claim; one that can't be read is put aside, so that it stops no other."""
+        try:
+            state = read_state(row.state)
+        except InputError:
+            again_s = tx.now_s + _UNREADABLE_AGAIN_S
+            rows.update(tx, row.key, due_s=again_s, leased_until_s=0.0, holder=None, answer=UNREADABLE)
+            return None
+        wants = row.sync_at_s is not None and row.sync_at_s <= tx.now_s
+        return Claim(key=row.key, token=row.token, state=state, wants_sync=wants)
+
+    def take(
+        self, tx: Transaction, row: Row[Any], events: Iterable[Event], *, token: int | None
+    ) -> tuple[Command, ...]:
+        """Let the machine take events, and record all that comes of it."""
+        try:
+            state = read_state(row.state)
+        except InputError:
+            raise LedgerError("what is remembered of the connection can't be read") from None
+        version, was_open = row.version, state.is_open
+        latest = {"decision": row.decision, "answer": row.answer}
+        requests: list[Request] = []
+        entries: list[dict[str, Any]] = []
+        last: Command = WaitUntil(id="", at_s=None)
+        for event in events:
+            state, (*asked, last) = self.engine.lifecycle.step(state, event, tx.now_s)
+            requests += asked  # type: ignore[arg-type]  # only the last one is a command to the holder
+            version += 1
+            decision = _decision(last)
+            text = None if decision is None else to_json(decision).decode()
+            if decision is not None:
+                latest = {"decision": text, "answer": headline(decision)}
+            entries.append(self._entry(state, event, version, tx.now_s, text, token))
+        tx.execute(sa.insert(journal), entries)
+        posting.post(tx, row.key, requests)
+        if was_open and not state.is_open:
+            posting.unlink(tx, row.key)
+        changed = {"version": version, "state": write_state(state), **latest}
+        rows.update(tx, row.key, **changed, **self._next(tx, row, last, events, token))
+        return (*requests, last)
+
+    def _entry(
+        self, state: State, event: Event, version: int, now_s: float, decision: str | None, token: int | None
+    ) -> dict[str, Any]:
+        return {
+            "key": state.key,
+            "version": version,
+            "at_s": now_s,
+            "kind": kind_of_event(event),
+            "event": write_event(event, self.engine.upstream),
+            "decision": decision,
+            "token": token,
+        }
+
+    def _next(
+        self, tx: Transaction, row: Row[Any], last: Command, events: Iterable[Event], token: int | None
+    ) -> dict[str, Any]:
+        """When the connection is due, and whether it is still held."""
+        values: dict[str, Any] = {}
+        if any(isinstance(event, Wanted) for event in events) and row.every_s is not None:
+            values["sync_at_s"] = tx.now_s + row.every_s
+        sync_at_s = values.get("sync_at_s", row.sync_at_s)
+        if token is None and row.leased_until_s > tx.now_s:
+            return values  # whoever holds it goes on from here
+        if isinstance(last, WaitUntil):
+            return values | {"due_s": rows.earliest(last.at_s, sync_at_s), "leased_until_s": 0.0, "holder": None}
+        if token is None:
+            return values | {"due_s": tx.now_s}
+        until_s = tx.now_s + self.lease_s
+        return values | {"due_s": until_s, "leased_until_s": until_s, "holder": self.holder}
+
+
+def _decision(command: Command) -> Decision | None:
+    return command.decision if isinstance(command, WaitUntil | Trigger) else None
