@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from remediate import ConfigurationError
+from remediate.addresses import is_safe
 from remediate.upstreams.layer.client import LayerClient
-from remediate.upstreams.layer.environment import find_credentials, find_environment, is_safe
+from remediate.upstreams.layer.environment import find_credentials, find_environment
 
 
 def test_the_published_environments() -> None:

@@ -19,9 +19,10 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
+from remediate.addresses import is_safe, is_spelt
 from remediate.errors import InputError, printable
 from remediate.observation import Observation
-from remediate.upstreams.layer.environment import Credentials, Environment, is_safe, is_spelt
+from remediate.upstreams.layer.environment import Credentials, Environment
 from remediate.upstreams.layer.tokens import Token, Tokens, Turns, read_token
 from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus, Transport
 from remediate.upstreams.layer.wire import json_object, read_answer

@@ -6,52 +6,20 @@ Knows no HTTP client, and shows no credential.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 import attrs
 
+from remediate.addresses import is_safe
 from remediate.errors import ConfigurationError, did_you_mean, printable
 from remediate.secret import Secret
 
-__all__ = ["ENVIRONMENTS", "Credentials", "Environment", "find_credentials", "find_environment", "is_safe"]
-__all__ += ["is_spelt"]
+__all__ = ["ENVIRONMENTS", "Credentials", "Environment", "find_credentials", "find_environment"]
 
 _CLIENT_ID: Final = "LAYER_CLIENT_ID"
 _CLIENT_SECRET: Final = "LAYER_CLIENT_SECRET"  # noqa: S105  # the name of one
 _ENVIRONMENT: Final = "LAYER_ENVIRONMENT"
-_LONGEST_URL: Final = 2048
-_URL: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)
-"""The characters of RFC 3986."""
-
-
-def is_spelt(url: str) -> bool:
-    """Whether a URL has only characters that may stand in one, and is no longer than 2,048 of them."""
-    return len(url) <= _LONGEST_URL and _URL.fullmatch(url) is not None
-
-
-def is_safe(url: str) -> bool:
-    """Whether a URL is https, or http on loopback, and nothing but scheme, host, port and path."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        host.encode().decode("idna")
-    except ValueError:
-        return False
-    if not is_spelt(url) or ".." in host or ".." in parts.path.split("/"):
-        return False
-    is_bare = not (parts.username or parts.password or parts.query or parts.fragment) and "@" not in parts.netloc
-    return bool(host) and is_bare and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @attrs.frozen(kw_only=True)
