@@ -8,6 +8,7 @@ The tree::
     ├── InputError            what was handed in can't be read: the caller's data
     ├── PolicyError           a policy that does not load or does not prove: the caller's rules
     ├── ConfigurationError    credentials or an address that can't be used: the caller's set-up
+    ├── DeliveryError         a message did not reach its receiver: the world's
     └── LedgerError           the ledger can't be read or written: the world's
         ├── LedgerUnavailableError     for a while: it is locked, or its server is away
         └── LeaseLostError             another holds the connection now, so this one may not act on it
@@ -17,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["ConfigurationError", "InputError", "LeaseLostError", "LedgerError", "LedgerUnavailableError", "PolicyError"]
-__all__ += ["RemediateError", "did_you_mean", "kind_of", "printable"]
+__all__ = ["ConfigurationError", "DeliveryError", "InputError", "LeaseLostError", "LedgerError"]
+__all__ += ["LedgerUnavailableError", "PolicyError", "RemediateError", "did_you_mean", "kind_of", "printable"]
 
 _LONGEST_WORD = 80
 
@@ -66,6 +67,10 @@ class PolicyError(RemediateError):
 
 class ConfigurationError(RemediateError):
     """Credentials or an address that are missing or can't be used. No message repeats one."""
+
+
+class DeliveryError(RemediateError):
+    """A message did not reach its receiver. No message repeats an address or a secret."""
 
 
 class LedgerError(RemediateError):

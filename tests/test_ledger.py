@@ -262,6 +262,10 @@ def test_a_schedule_wants_syncs_where_all_is_well(ledger: Ledger, clock: Clock) 
     assert ledger.standing("acme").sync_at_s == clock.now_s + 3600
     ledger.enroll(["acme"], every_s=60)
     assert (ledger.standing("acme").sync_at_s or 0) < clock.now_s + 60
+    ledger.enroll(["acme"])
+    assert ledger.standing("acme").every_s == 60
+    ledger.enroll(["acme"], every_s=0)
+    assert (ledger.standing("acme").every_s, ledger.standing("acme").sync_at_s) == (None, None)
 
 
 def test_a_claim_is_given_up(ledger: Ledger, clock: Clock) -> None:
@@ -320,7 +324,7 @@ def test_a_key_that_can_not_be_one_is_refused(ledger: Ledger, key: object) -> No
     assert ledger.overview().connections == 0
 
 
-@pytest.mark.parametrize("every_s", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("every_s", [-1, float("nan"), float("inf")])
 def test_a_period_that_is_none_is_refused(every_s: float) -> None:
     with Ledger() as ledger, pytest.raises(InputError, match="every_s"):
         ledger.enroll(["a"], every_s=every_s)

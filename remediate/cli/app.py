@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import decide, demo, explain, policy, sandbox
+from remediate.cli import decide, demo, explain, ledger, policy, run, sandbox, status
 
 __all__ = ["app", "main"]
 
@@ -40,6 +40,11 @@ def _root(
 app.command("decide")(decide.decide)
 app.command("explain")(explain.explain)
 app.add_typer(policy.app, name="policy")
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("repaired")(ledger.repaired)
+app.command("hold")(ledger.hold)
+app.command("release")(ledger.release)
 app.command("sandbox")(sandbox.sandbox)
 app.command("demo")(demo.demo)
 

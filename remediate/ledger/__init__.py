@@ -7,16 +7,7 @@ from remediate.ledger.database import IN_MEMORY
 from remediate.ledger.ledger import LEASE_S, Claim, Ledger
 from remediate.ledger.posting import Message
 from remediate.ledger.reading import Failing, OpenedTicket, Overview, Standing
+from remediate.ledger.rows import checked_key
 
-__all__ = [
-    "IN_MEMORY",
-    "LEASE_S",
-    "Attempt",
-    "Claim",
-    "Failing",
-    "Ledger",
-    "Message",
-    "OpenedTicket",
-    "Overview",
-    "Standing",
-]
+__all__ = ["IN_MEMORY", "LEASE_S", "Attempt", "Claim", "Failing", "Ledger", "Message", "OpenedTicket", "Overview"]
+__all__ += ["Standing", "checked_key"]

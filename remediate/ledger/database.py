@@ -73,6 +73,9 @@ class Transaction:
 class Database:
     """Transactions over SQLite or PostgreSQL; safe to share between threads.
 
+    Attributes:
+        writers: how many threads may write at once.
+
     Args:
         address: a file for SQLite, ``:memory:``, or a URL (``postgresql://…``, ``sqlite:///…``).
         clock: seconds since the epoch; None: the database's own clock.
@@ -89,6 +92,7 @@ class Database:
         self._engine = _engine(_url(address))
         self._alone = threading.RLock() if isinstance(self._engine.pool, StaticPool) else None
         sqlite = self._engine.dialect.name == "sqlite"
+        self.writers = 1 if sqlite else _POOL
         self._now: sa.Select[Any] = sa.select(sa.literal_column(_SQLITE_NOW if sqlite else _POSTGRES_NOW))
         self._offset_s = 0.0
         try:

@@ -53,6 +53,8 @@ class Ledger:
     Attributes:
         engine: whose policy decides.
         holder: who holds what this one claims.
+        lease_s: for how long, seconds.
+        writers: how many threads may write at once.
         outbox: what others are asked for.
 
     Args:
@@ -82,8 +84,9 @@ class Ledger:
             raise InputError("expected seconds above 0", field="lease_s")
         self.engine = engine or default_engine()
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self._lease_s = lease_s
+        self.lease_s = lease_s
         self._database = Database(address, clock=clock, patience_s=patience_s)
+        self.writers = self._database.writers
         self._recorder = Recorder(engine=self.engine, holder=self.holder, lease_s=lease_s)
         self.outbox = posting.Outbox(self._database)
 
@@ -107,11 +110,12 @@ class Ledger:
 
         Args:
             keys: whose connections they are; those that are known stay as they are.
-            every_s: how often a sync is wanted where all is well, seconds; None: never. The first
-                falls on a moment of its own for each connection. It holds for those known, too.
+            every_s: how often a sync is wanted where all is well, seconds, for those known too; 0:
+                never; None, the default: as before, which for new ones is never. The first falls on a
+                moment of its own for each connection.
         """
-        if every_s is not None and not 0 < every_s < inf:
-            raise InputError("expected seconds above 0, or None", field="every_s")
+        if every_s is not None and not 0 <= every_s < inf:
+            raise InputError("expected seconds from 0, or None", field="every_s")
         listed = list(dict.fromkeys(map(rows.checked_key, keys)))
         for start in range(0, len(listed), _CHUNK):
             chunk = listed[start : start + _CHUNK]
@@ -121,7 +125,7 @@ class Ledger:
         """Hold connections that are due, the most overdue first; as many as there are, at most `limit`."""
 
         def work(tx: Transaction) -> list[Claim]:
-            leased = rows.lease(tx, rows.due(tx, limit), self.holder, self._lease_s)
+            leased = rows.lease(tx, rows.due(tx, limit), self.holder, self.lease_s)
             claims = [self._recorder.claimed(tx, row) for row in leased]
             return [claim for claim in claims if claim is not None]
 
@@ -136,7 +140,7 @@ class Ledger:
             row = rows.locked(tx, key)
             if row is None or row.leased_until_s > tx.now_s:
                 return None
-            [leased] = rows.lease(tx, [key], self.holder, self._lease_s)
+            [leased] = rows.lease(tx, [key], self.holder, self.lease_s)
             claim = self._recorder.claimed(tx, leased)
             if claim is None:
                 raise LedgerError("what is remembered of the connection can't be read")
@@ -308,9 +312,10 @@ class Ledger:
         return [(row.id, read_event(row.kind, row.event, upstream), row.at_s) for row in found]
 
     def prune(self, older_than_s: float) -> int:
-        """Forget journal entries of that age, seconds; how many. What is remembered now stays."""
-        old = journal.c.at_s < self.moment() - older_than_s
-        return self._database.write(lambda tx: tx.execute(sa.delete(journal).where(old)).rowcount)
+        """Forget journal entries and delivered messages of that age, seconds; how many. All else stays."""
+        before_s = self.moment() - older_than_s
+        old = [sa.delete(journal).where(journal.c.at_s < before_s), posting.delivered_before(before_s)]
+        return self._database.write(lambda tx: sum(tx.execute(statement).rowcount for statement in old))
 
     def next_due_s(self) -> float | None:
         """In how many seconds something is due, from 0; None: nothing is."""

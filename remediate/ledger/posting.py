@@ -16,7 +16,7 @@ from remediate.ledger.database import Database, Transaction
 from remediate.ledger.records import Request, message
 from remediate.ledger.schema import links, outbox, tickets
 
-__all__ = ["Link", "Message", "Outbox", "behind_resolved", "post", "resolve", "unlink"]
+__all__ = ["Link", "Message", "Outbox", "behind_resolved", "delivered_before", "post", "resolve", "unlink"]
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +116,11 @@ def unlink(tx: Transaction, key: str, ticket: str | None = None) -> bool:
     """A connection is behind a ticket no longer, or behind any; whether it was."""
     mine = sa.delete(links).where(links.c.key == key)
     return tx.execute(mine if ticket is None else mine.where(links.c.ticket == ticket)).rowcount > 0
+
+
+def delivered_before(moment_s: float) -> sa.Delete:
+    """Deletes the messages that were delivered before a moment."""
+    return sa.delete(outbox).where(outbox.c.delivered_s < moment_s)
 
 
 class Outbox:

@@ -6,6 +6,7 @@ Knows no database. Observations are written and read as their upstream has them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import attrs
@@ -110,7 +111,7 @@ def message(request: Request, key: str, at_s: float, identity: str) -> str:
         at_s: when it was asked for.
         identity: its id, by which receivers tell a repetition.
     """
-    content: dict[str, Any] = {"id": identity, "type": _REQUESTS[type(request)], "key": key, "at_s": at_s}
+    content: dict[str, Any] = {"key": key}
     for name in ("audience", "reminder", "ticket", "owner", "scope", "cause"):
         if hasattr(request, name):
             content[name] = getattr(request, name)
@@ -118,4 +119,5 @@ def message(request: Request, key: str, at_s: float, identity: str) -> str:
         content["ticket"] = request.id
     if not isinstance(request, ResolveTicket):
         content["decision"] = as_dict(request.decision)
-    return dumps(content)
+    moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
+    return dumps({"id": identity, "type": _REQUESTS[type(request)], "timestamp": moment, "data": content})

@@ -30,12 +30,11 @@ def enroll(tx: Transaction, keys: Sequence[str], every_s: float | None) -> None:
     tx.execute(tx.insert(connections), [{**fresh, "key": key, "state": _unknown(key)} for key in keys])
     if every_s is None:
         return
-    changed = sa.select(connections.c.key, connections.c.due_s).where(
-        connections.c.key.in_(keys), connections.c.every_s.is_distinct_from(every_s)
-    )
-    for row in tx.execute(changed.with_for_update()).all():
-        sync_at_s = tx.now_s + every_s * _phase(row.key)
-        update(tx, row.key, every_s=every_s, sync_at_s=sync_at_s, due_s=earliest(row.due_s, sync_at_s))
+    period = every_s or None
+    others = sa.and_(connections.c.key.in_(keys), connections.c.every_s.is_distinct_from(period))
+    for row in tx.execute(sa.select(connections.c.key, connections.c.due_s).where(others).with_for_update()).all():
+        sync_at_s = None if period is None else tx.now_s + period * _phase(row.key)
+        update(tx, row.key, every_s=period, sync_at_s=sync_at_s, due_s=earliest(row.due_s, sync_at_s))
 
 
 def checked_key(key: str) -> str:

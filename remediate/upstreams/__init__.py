@@ -6,8 +6,10 @@ A folder offers `UPSTREAM`, an :class:`Upstream`; nothing else here or in the co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -15,7 +17,7 @@ from remediate.errors import PolicyError, did_you_mean, printable
 from remediate.history import History
 from remediate.observation import Observation, Shape, shape_of
 
-__all__ = ["Payload", "Record", "Upstream", "find_upstream", "upstream_names"]
+__all__ = ["Client", "Payload", "Record", "Upstream", "find_upstream", "upstream_names"]
 
 Payload = bytes | bytearray | memoryview | str | Mapping[str, object]
 """What an upstream sent: JSON as bytes or text, or the object it stands for."""
@@ -36,6 +38,16 @@ class Record:
     key: str | None = None
 
 
+class Client(Protocol):
+    """An upstream's calls about one connection."""
+
+    async def observe(self, key: str, /) -> Observation:
+        """Ask for the status, once."""
+
+    async def sync(self, key: str, /) -> Observation:
+        """Trigger a sync, once; an answer that describes the connection says that it was accepted."""
+
+
 @attrs.frozen(kw_only=True)
 class Upstream:
     """What the engine needs to know of an upstream.
@@ -50,6 +62,7 @@ class Upstream:
         examples: observations in which a published value decides, for explanations; none for a
             word that is not published.
         words: every published value that `examples` knows.
+        connect: a client with credentials from the process's environment; raises ConfigurationError.
     """
 
     name: str
@@ -59,6 +72,7 @@ class Upstream:
     write: Callable[[Record], dict[str, object]]
     examples: Callable[[str], tuple[Observation, ...]]
     words: tuple[str, ...]
+    connect: Callable[[], AbstractAsyncContextManager[Client]]
 
     @property
     def shapes(self) -> dict[str, Shape]:

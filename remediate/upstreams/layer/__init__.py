@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from remediate.observation import Observation
-from remediate.upstreams import Upstream
+from remediate.upstreams import Client, Upstream
 from remediate.upstreams.layer.plain import plain
 from remediate.upstreams.layer.vocabulary import (
     ApiFailure,
@@ -48,6 +49,12 @@ def _examples(word: str) -> tuple[Observation, ...]:
     return tuple(found)
 
 
+def _connect() -> AbstractAsyncContextManager[Client]:
+    from remediate.upstreams.layer.client import AsyncLayerClient  # which brings an HTTP client
+
+    return AsyncLayerClient()
+
+
 UPSTREAM: Final = Upstream(
     name="layer",
     observations=(ConnectionStatus, ApiFailure),
@@ -55,5 +62,6 @@ UPSTREAM: Final = Upstream(
     read=read,
     write=write,
     examples=_examples,
+    connect=_connect,
     words=tuple(word.value for words in (SyncFailureReason, SyncStatus, ErrorEnum, ErrorType) for word in words),
 )

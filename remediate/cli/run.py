@@ -1,0 +1,119 @@
+"""`remediate run`: a fleet, remedied by this process until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import signal
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+
+from remediate.cli import output
+from remediate.cli.ledger import Address, Policy, opened_ledger
+from remediate.errors import ConfigurationError, LedgerError, printable
+
+if TYPE_CHECKING:
+    from remediate.ledger import Ledger
+    from remediate.runner import Tally
+    from remediate.sending import Send
+
+__all__ = ["run"]
+
+_SECRET: Final = "REMEDIATE_WEBHOOK_SECRET"  # noqa: S105  # the name of one
+_NEVER: Final = "never"
+_UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|min|m|h|d)", re.ASCII)
+
+
+def run(
+    file: Annotated[
+        str | None, typer.Argument(help="Business ids to remember, one a line; - reads stdin.", metavar="[FILE]")
+    ] = None,
+    ledger: Address = "remediate.db",
+    policy: Policy = "layer-quickbooks",
+    every: Annotated[
+        str | None, typer.Option(help="Sync what is well this often too: 90min, 6h, 1d; never.", metavar="DURATION")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="How many connections at once.")] = 32,
+    webhook: Annotated[
+        str | None, typer.Option(help=f"Post notices and tickets there, signed with {_SECRET}.", metavar="URL")
+    ] = None,
+) -> None:
+    """Look after every connection of a ledger until SIGINT or SIGTERM: look, decide, sync, tell, remember.
+
+    Credentials come from the environment: LAYER_CLIENT_ID, LAYER_CLIENT_SECRET, LAYER_ENVIRONMENT.
+    Several processes may share one PostgreSQL. What one left half done, the next one continues.
+    Without --webhook, notices and tickets are lines of the log, on stderr.
+
+    Exit status: 0 told to stop, 1 some line of the file was bad, 2 wrong usage or a ledger that fails.
+
+    Example: remediate run ids.txt --ledger postgresql://localhost/remediate --every 6h
+    """
+    every_s = None if every is None else _seconds(every)
+    if file is None and every_s is not None:
+        output.refuse("--every is for the business ids of a file")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with opened_ledger(ledger, policy) as made:
+        keys = [] if file is None else _keys(file)
+        try:
+            made.enroll(keys, every_s=every_s)
+            tally = asyncio.run(_run(made, concurrency, webhook))
+        except (ConfigurationError, LedgerError) as error:
+            output.refuse(str(error))
+    output.complain(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in attrs.asdict(tally).items()))
+
+
+async def _run(ledger: Ledger, concurrency: int, webhook: str | None) -> Tally:
+    from remediate import sending
+    from remediate.runner import Runner
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    send: Send = sending.log
+    if webhook is not None:
+        send = sending.Webhook(webhook, os.environ.get(_SECRET, ""))
+    async with ledger.engine.upstream.connect() as client:
+        runner = Runner(ledger=ledger, observe=client.observe, trigger=client.sync, send=send, concurrency=concurrency)
+        try:
+            return await runner.run(stop)
+        finally:
+            if isinstance(send, sending.Webhook):
+                await send.aclose()
+
+
+def _seconds(text: str) -> float:
+    found = _DURATION.fullmatch(text.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if text != _NEVER and seconds < 60:
+        output.refuse("--every: expected `never`, or a duration of a minute or more, for instance 90min, 6h or 1d")
+    return seconds
+
+
+def _keys(file: str) -> list[str]:
+    """The ids of a file; where any is bad, all that are bad are told, and that is the end."""
+    from remediate.errors import InputError
+    from remediate.ledger import checked_key
+
+    keys: list[str] = []
+    bad = False
+    with output.opened(file) as stream:
+        try:
+            for number, line in enumerate(stream, 1):
+                try:
+                    text = line.decode().strip().removeprefix("\ufeff")
+                    keys += [checked_key(text)] if text else []
+                except (InputError, UnicodeDecodeError) as error:
+                    bad = True
+                    why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.message
+                    output.complain(f"{printable(file)}: line {number}: {why}")
+        except OSError as error:
+            output.refuse(f"{printable(file)}: can't be read: {error.strerror}")
+    if bad:
+        raise typer.Exit(output.BAD_INPUT)
+    return keys

@@ -1,0 +1,236 @@
+"""A fleet, remedied by one process: what is due is looked at, decided, carried out and recorded.
+
+Knows neither upstreams nor how a ledger is kept: what observes and what triggers are handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, ParamSpec, TypeVar
+
+import attrs
+import tenacity
+
+from remediate import sending
+from remediate.errors import LeaseLostError, LedgerError
+from remediate.events import Command, Event, Observed, Trigger, WaitUntil, Wanted
+from remediate.ledger import Claim, Ledger, Message
+from remediate.observation import Observation
+from remediate.sending import Send
+
+__all__ = ["Runner", "Tally"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("remediate.runner")
+
+_AFTER_FAULT_S: Final = 60.0
+_TRIES: Final = 3
+_AGAIN_S: Final = 30.0
+_LONGEST_AGAIN_S: Final = 3600.0
+_BATCH: Final = 16
+_HOUSE_S: Final = 60.0
+_SHORTEST_REST_S: Final = 0.01
+
+
+@attrs.define
+class Tally:
+    """What a runner did.
+
+    Attributes:
+        looks: how often a status was asked for.
+        syncs: how many syncs were triggered.
+        late: how many of them may have run beside another's.
+        leases_lost: how often another had taken a connection meanwhile.
+        delivered: how many messages were.
+        undelivered: how many tries of a delivery failed.
+        faults: how often something was raised that no answer of an upstream is.
+    """
+
+    looks: int = 0
+    syncs: int = 0
+    late: int = 0
+    leases_lost: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    faults: int = 0
+
+
+@attrs.define(kw_only=True)
+class Runner:
+    """Remedies what a ledger says is due. Several may share one ledger.
+
+    Attributes:
+        ledger: the ledger.
+        observe: asks the upstream for a connection's status, once.
+        trigger: triggers a sync, once; an answer that describes the connection says that it was accepted.
+        keys: gives the connections to remember, again each minute; None: the ledger's are all.
+        every_s: how often a sync is wanted where all is well, seconds; None: it only remedies.
+        keep_s: how long the journal and delivered messages are kept, seconds; default 90 days.
+        send: delivers messages; default: lines in the log.
+        concurrency: how many connections are looked at at once; default 32.
+        idle_s: how often it is asked what is due where nothing was, seconds; default 1.
+        grace_s: how long what is under way may take to end, once it is told to stop, seconds; default 30.
+        sleep: waits so many seconds.
+        tally: what was done so far.
+    """
+
+    ledger: Ledger
+    observe: Callable[[str], Awaitable[Observation]]
+    trigger: Callable[[str], Awaitable[Observation]]
+    keys: Callable[[], Iterable[str]] | None = None
+    every_s: float | None = None
+    keep_s: float = 90 * 86_400.0
+    send: Send = sending.log
+    concurrency: int = 32
+    idle_s: float = 1.0
+    grace_s: float = 30.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    tally: Tally = attrs.field(factory=Tally)
+    _threads: ThreadPoolExecutor = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(self.ledger.writers, thread_name_prefix="ledger")
+
+    async def run(self, stop: asyncio.Event) -> Tally:
+        """Remedy until it is told to stop; then let what is under way end, and deliver what it asked for.
+
+        Raises:
+            LedgerError: the ledger can't be read or written, and not because of one connection.
+        """
+        await self._keep_house()
+        tended = asyncio.Event()
+        tending = asyncio.create_task(self._tend(stop), name="connections")
+        tending.add_done_callback(lambda _: tended.set())
+        tasks = [tending]
+        tasks.append(asyncio.create_task(self._repeat(self._deliver, tended, self.idle_s), name="outbox"))
+        tasks.append(asyncio.create_task(self._repeat(self._keep_house, stop, _HOUSE_S), name="house"))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            self._threads.shutdown()
+        for fault in ended:
+            if isinstance(fault, Exception):
+                raise fault
+        return self.tally
+
+    async def _tend(self, stop: asyncio.Event) -> None:
+        """Claim what is due, as much as may be under way at once."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while not stop.is_set():
+                free = self.concurrency - len(under_way)
+                claims = await self._do(self.ledger.claim, free) if free else []
+                under_way |= {asyncio.create_task(self._remedy(claim), name=claim.key) for claim in claims}
+                if not free:
+                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                elif not claims:
+                    await self._rest(stop)
+                under_way = {task for task in under_way if not task.done()}
+            if under_way:
+                await asyncio.wait(under_way, timeout=self.grace_s)
+        finally:
+            for task in under_way:
+                task.cancel()
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until more may be due."""
+        ahead_s = await self._do(self.ledger.next_due_s)
+        await self._either(stop, self.idle_s if ahead_s is None else min(self.idle_s, max(ahead_s, _SHORTEST_REST_S)))
+
+    async def _either(self, stop: asyncio.Event, seconds: float) -> None:
+        """Wait, unless it is told to stop."""
+        waits = [asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event, every_s: float) -> None:
+        """Do work again and again, and once more when it is told to stop."""
+        while not stop.is_set():
+            await work()
+            await self._either(stop, every_s)
+        await work()
+
+    async def _keep_house(self) -> None:
+        """Remember connections that are new, finish what was cut short, and forget what is old."""
+        if self.keys is not None:
+            await self._do(lambda keys: self.ledger.enroll(keys(), every_s=self.every_s), self.keys)
+        await self._do(self.ledger.settle)
+        await self._do(self.ledger.prune, self.keep_s)
+
+    async def _remedy(self, claim: Claim) -> None:
+        """Carry out what the life of a connection asks for, until it waits."""
+        try:
+            await self._advance(claim)
+        except LeaseLostError:
+            self.tally.leases_lost += 1
+            _log.warning("another has taken the connection", extra={"remediate_key": claim.key})
+        except LedgerError as error:
+            self.tally.faults += 1
+            _log.error("the ledger: %s", error, extra={"remediate_key": claim.key})
+
+    async def _advance(self, claim: Claim) -> None:
+        try:
+            last = await self._look(claim, wants_sync=claim.wants_sync)
+            while not isinstance(last, WaitUntil):
+                last = await (self._pull(claim, last) if isinstance(last, Trigger) else self._look(claim))
+        except LedgerError:
+            raise
+        except Exception:  # whatever a call raises is no answer, so nothing is recorded
+            self.tally.faults += 1
+            _log.exception("a call raised", extra={"remediate_key": claim.key})
+            await self._do(self.ledger.release, claim, again_s=_AFTER_FAULT_S)
+
+    async def _look(self, claim: Claim, *, wants_sync: bool = False) -> Command:
+        asked_s = self.ledger.moment(claim)
+        self.tally.looks += 1
+        observation = await self.observe(claim.key)
+        events: list[Event] = [Observed(observation=observation, asked_s=asked_s)]
+        if wants_sync:
+            events.insert(0, Wanted(by="the schedule"))
+        return (await self._do(self.ledger.record, claim, *events))[-1]
+
+    async def _pull(self, claim: Claim, trigger: Trigger) -> Command:
+        self.tally.syncs += 1
+        answer = await self.trigger(claim.key)
+        try:
+            return (await self._do(self.ledger.answered, claim, trigger.number, answer))[-1]
+        except LeaseLostError:
+            self.tally.late += 1
+            raise
+
+    async def _deliver(self) -> None:
+        """Deliver what is due."""
+        while messages := await self._do(self.ledger.outbox.take, _BATCH, again_s=self.ledger.lease_s):
+            await asyncio.gather(*(self._deliver_one(message) for message in messages))
+
+    async def _deliver_one(self, message: Message) -> None:
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(_TRIES),
+            wait=tenacity.wait_random_exponential(0.5, max=5),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            await retrying(self.send, message)
+        except Exception as error:  # whatever a sender raises: the message stays, and says why
+            self.tally.undelivered += 1
+            again_s = min(_LONGEST_AGAIN_S, _AGAIN_S * 2.0**message.tries)
+            await self._do(self.ledger.outbox.failed, message, sending.fault(error), again_s=again_s)
+        else:
+            self.tally.delivered += 1
+            await self._do(self.ledger.outbox.delivered, message)
+
+    async def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Work of the ledger's, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))

@@ -1,0 +1,219 @@
+"""The runner over real HTTP, against a Layer on loopback whose time runs faster."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from remediate.errors import LedgerError
+from remediate.events import Held, Mended, Released
+from remediate.ledger import Ledger, Message
+from remediate.runner import Runner, Tally
+from remediate.upstreams.layer import ApiFailure
+from remediate.upstreams.layer.client import AsyncLayerClient
+from remediate.upstreams.layer.sandbox import Hostility, Sandbox, Trouble, serving
+from tests.layer_calls import LAPSED as LAPSED_AT_LAYER
+from tests.lives import DOWN, WELL
+
+SPEED = 300.0
+PASSING = Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=300)
+
+
+class FastTime:
+    """A clock that runs faster, and the sleep that belongs to it."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+
+    def __call__(self) -> float:
+        return 1_800_000_000 + (time.monotonic() - self._began_s) * SPEED
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / SPEED)
+
+
+async def runs(
+    url: str, ledger: Ledger, clock: FastTime, until: Callable[[], bool], *, within_s: float = 20, **more: Any
+) -> Tally:
+    """Run against a sandbox until something holds."""
+    stop = asyncio.Event()
+
+    async def watch() -> None:
+        async with asyncio.timeout(within_s):
+            while not await asyncio.to_thread(until):
+                await asyncio.sleep(0.05)
+        stop.set()
+
+    async with (
+        httpx.AsyncClient(trust_env=False) as http,
+        AsyncLayerClient("sandbox-id", "sandbox-secret", url, http=http, sleep=clock.sleep, clock=clock) as layer,
+    ):
+        runner = Runner(ledger=ledger, observe=layer.observe, trigger=layer.sync, sleep=clock.sleep, idle_s=10, **more)
+        tally, _ = await asyncio.gather(runner.run(stop), watch())
+    return tally
+
+
+def test_a_fleet_comes_to_rest(address: str) -> None:
+    clock = FastTime()
+    sandbox = Sandbox(clock=clock, calls_per_s=None, sync_s=30, start_lag_s=3)
+    for number in range(10):
+        sandbox.add(f"down-{number}", PASSING)
+    for number in range(5):
+        sandbox.add(f"lapsed-{number}", LAPSED_AT_LAYER)
+    sandbox.disturb("down-0", Hostility.RESET_AFTER, call="sync")
+    sandbox.disturb("down-1", Hostility.RATE_LIMITED_S, call="sync")
+    told: list[Message] = []
+
+    async def tell(message: Message) -> None:
+        told.append(message)
+        sandbox.mend(message.key, "customer")
+        await asyncio.to_thread(ledger.tell, message.key, Mended(by="the customer"))
+
+    with Ledger(address, clock=clock) as ledger, serving(sandbox) as url:
+        keys = [f"down-{number}" for number in range(10)] + [f"lapsed-{number}" for number in range(5)]
+
+        def well() -> bool:
+            return ledger.overview().answers.get("no_op healthy") == 15
+
+        tally = asyncio.run(runs(url, ledger, clock, well, keys=lambda: keys, send=tell))
+        total = sandbox.report().total
+        assert (total.futile, total.overlapping) == (0, 0)
+        assert total.triggers_received == tally.syncs - 1, "one was limited"
+        assert sorted(message.key for message in told) == [f"lapsed-{number}" for number in range(5)]
+        assert (tally.delivered, tally.late, tally.faults) == (5, 0, 0)
+        assert all(ledger.standing(key).holder is None for key in keys)
+
+
+def test_what_is_well_is_synced_on_its_schedule(address: str) -> None:
+    clock = FastTime()
+    sandbox = Sandbox(clock=clock, calls_per_s=None, sync_s=30, start_lag_s=3)
+    sandbox.add("well")
+    sandbox.add("held")
+    with Ledger(address, clock=clock) as ledger, serving(sandbox) as url:
+        ledger.enroll(["held"])
+        ledger.tell("held", Held(by="ops"))
+
+        def synced() -> bool:
+            return sandbox.report().businesses["well"].triggers_received >= 3
+
+        asyncio.run(runs(url, ledger, clock, synced, keys=lambda: ["well", "held"], every_s=240))
+        assert sandbox.report().businesses["held"].triggers_received == 0
+        assert sandbox.report().total.overlapping == 0
+        ledger.tell("held", Released(by="ops"))
+        asyncio.run(runs(url, ledger, clock, lambda: sandbox.report().businesses["held"].triggers_received > 0))
+
+
+def test_it_stops_when_told_and_lets_what_is_under_way_end() -> None:
+    began, ended = asyncio.Event(), []
+
+    async def looks(key: str) -> Any:
+        began.set()
+        await asyncio.sleep(0.3)
+        ended.append(key)
+        return WELL
+
+    async def stopped(ledger: Ledger) -> Tally:
+        stop = asyncio.Event()
+        runner = Runner(ledger=ledger, observe=looks, trigger=looks, concurrency=2)
+        running = asyncio.create_task(runner.run(stop))
+        await asyncio.wait_for(began.wait(), 5)
+        stop.set()
+        return await asyncio.wait_for(running, 5)
+
+    with Ledger() as ledger:
+        ledger.enroll(["a", "b", "c"])
+        tally = asyncio.run(stopped(ledger))
+        assert sorted(ended) == ["a", "b"]
+        assert tally.looks == 2
+        assert ledger.overview().held == 0
+        assert ledger.overview().due == 1
+
+
+def running(ledger: Ledger, until: Callable[[], bool], **more: Any) -> Tally:
+    async def run() -> Tally:
+        stop = asyncio.Event()
+
+        async def watch() -> None:
+            async with asyncio.timeout(10):
+                while not until():
+                    await asyncio.sleep(0.01)
+            stop.set()
+
+        runner = Runner(ledger=ledger, idle_s=0.02, sleep=lambda seconds: asyncio.sleep(min(seconds, 0.01)), **more)
+        tally, _ = await asyncio.gather(runner.run(stop), watch())
+        return tally
+
+    return asyncio.run(run())
+
+
+def asks(answer: Any) -> Callable[[str], Awaitable[Any]]:
+    async def ask(key: str) -> Any:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(key) if callable(answer) else answer
+
+    return ask
+
+
+def test_a_call_that_raises_stops_no_other_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    def breaks(key: str) -> Any:
+        if key == "bad":
+            raise RuntimeError("a bug")
+        return WELL
+
+    with Ledger() as ledger:
+        ledger.enroll(["bad", "good"])
+        tally = running(
+            ledger,
+            lambda: ledger.overview().answers.get("no_op healthy") == 1 and ledger.overview().held == 0,
+            observe=asks(breaks),
+            trigger=asks(WELL),
+        )
+        assert tally.faults == 1
+        assert "a bug" in caplog.text
+        assert ledger.standing("bad").due_s is not None
+
+
+def test_a_ledger_that_fails_ends_it() -> None:
+    with Ledger() as ledger:
+        ledger.enroll(["a"])
+        ledger.claim = lambda limit: (_ for _ in ()).throw(LedgerError("it is gone"))  # type: ignore[method-assign, assignment]  # as after a fault
+        with pytest.raises(LedgerError, match="gone"):
+            running(ledger, lambda: False, observe=asks(WELL), trigger=asks(WELL))
+
+
+def test_what_can_not_be_delivered_is_tried_again_and_said() -> None:
+    tries: list[str] = []
+
+    async def fails(message: Message) -> None:
+        tries.append(message.id)
+        raise ConnectionError("s3cret")
+
+    lapsed = ApiFailure(call="sync", error_enum="QuickbooksTokenExpired")
+    with Ledger() as ledger:
+        ledger.enroll(["a"])
+        running(ledger, lambda: bool(ledger.overview().failing), observe=asks(lapsed), trigger=asks(WELL), send=fails)
+        [failing] = ledger.overview().failing
+        assert (failing.key, failing.fault, failing.tries) == ("a", "ConnectionError", 1)
+        assert len(tries) == 3
+
+
+def test_a_connection_that_another_took_is_left_to_them() -> None:
+    with Ledger(lease_s=0.05) as ledger:
+        ledger.enroll(["a"])
+
+        async def slow(key: str) -> Any:
+            await asyncio.sleep(0.2)
+            if ledger.claim_one(key) is None:
+                await asyncio.sleep(0.2)
+                assert ledger.claim_one(key) is not None
+            return DOWN
+
+        tally = running(ledger, lambda: ledger.overview().held == 1, observe=slow, trigger=asks(WELL), concurrency=1)
+        assert tally.leases_lost >= 1
+        assert ledger.history("a") == []
