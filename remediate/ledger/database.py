@@ -29,7 +29,7 @@ __all__ = ["IN_MEMORY", "Database", "Transaction"]
 T = TypeVar("T")
 
 IN_MEMORY: Final = ":memory:"
-_BUSY_S: Final = 5.0
+_BUSY_S: Final = 1.0
 _POOL: Final = 8
 _READS: Final = "remediate_reads"
 _CREATES: Final = 7365771

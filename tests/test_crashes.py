@@ -1,0 +1,185 @@
+"""Runners that are killed and frozen at random: nothing acknowledged is lost, nothing is done twice.
+
+`REMEDIATE_KILLS=3000 pytest -n 0 tests/test_crashes.py` takes its time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from remediate.events import Late, Mended, Observed
+from remediate.upstreams.layer.sandbox import Hostility, Sandbox, Trouble, serving
+from tests.crashing import Set, frozen, kill, start
+from tests.layer_calls import LAPSED
+from tests.ledgers import new_database
+from tests.test_sending import receiving
+
+KILLS = int(os.environ.get("REMEDIATE_KILLS", "20"))
+CONNECTIONS = 2_000 if KILLS >= 300 else 120
+SPEED = 60.0
+LEASE_S = 60.0
+SYNC_S = 20.0
+
+
+class Fleet:
+    """Connections in trouble, and people who mend what they hear of."""
+
+    def __init__(self, here: Set, sandbox: Sandbox, told: list[tuple[dict[str, str], bytes]]) -> None:
+        self.here, self.sandbox, self._told = here, sandbox, told
+        self.keys: list[str] = []
+        self.ledger = here.opened()
+        self._heard: set[str] = set()
+
+    def add(self, count: int, heals_within_s: float) -> None:
+        for number in range(count):
+            key = f"b{number}"
+            self.keys.append(key)
+            kind = number % 4
+            if kind == 0:
+                self.sandbox.add(key)
+            elif kind == 1:
+                self.sandbox.add(key, LAPSED)
+            else:
+                heals_s = heals_within_s * (number % 10 + 1) / 10
+                self.sandbox.add(key, Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=heals_s))
+            if number % 7 == 0:
+                self.sandbox.disturb(key, Hostility.RESET_AFTER, call="sync")
+        self.ledger.enroll(self.keys, every_s=600)
+
+    def messages(self) -> dict[str, dict[str, Any]]:
+        """What was heard, each once."""
+        return {headers["webhook-id"]: json.loads(body) for headers, body in self._told}
+
+    def people_act(self) -> None:
+        for identity, content in self.messages().items():
+            if identity not in self._heard:
+                key = content["data"]["key"]
+                self.sandbox.mend(key, "customer")
+                self.ledger.tell(key, Mended(by="the customer"))
+                self._heard.add(identity)
+
+    def comes_to_rest(self, within_s: float) -> None:
+        """Without a schedule, for with one somebody is always being synced."""
+        self.ledger.enroll(self.keys, every_s=0)
+        self.until(self.is_at_rest, within_s)
+
+    def is_at_rest(self) -> bool:
+        overview = self.ledger.overview()
+        return dict(overview.answers) == {"no_op healthy": len(self.keys)} and overview.waiting == 0
+
+    def until(self, holds: Callable[[], bool], within_s: float) -> None:
+        ends_s = time.monotonic() + within_s
+        while not holds():
+            assert time.monotonic() < ends_s, self.ledger.overview()
+            self.people_act()
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Nothing that was acknowledged is lost, and each journal is its state."""
+        events: dict[str, list[tuple[Any, float]]] = {}
+        for key in self.keys:
+            events[key] = [(event, at_s) for _, event, at_s in self.ledger.history(key, limit=100_000)]
+            standing = self.ledger.standing(key)
+            assert len(events[key]) == standing.version
+            assert self.ledger.engine.lifecycle.replay(key, events[key]) == standing.state
+        seen = {(key, event.asked_s) for key in self.keys for event, _ in events[key] if isinstance(event, Observed)}
+        said = [line.split() for line in self.here.acknowledged.read_text().splitlines()]
+        assert said
+        assert [(key, at) for key, at in said if (key, float(at)) not in seen] == []
+        first = Counter(one["data"]["key"] for one in self.messages().values() if one["type"] == "notice")
+        lapsed = {key for number, key in enumerate(self.keys) if number % 4 == 1}
+        assert set(first) == lapsed
+        assert set(first.values()) == {1}, "told once each"
+        late = sum(isinstance(event, Late) for key in self.keys for event, _ in events[key])
+        assert self.ledger.overview().late == late
+
+
+@contextmanager
+def fleet(address: str, tmp_path: Path, count: int, **more: Any) -> Iterator[Fleet]:
+    began_s = time.time()
+    with receiving(204) as (receiver, told):
+        paths = {"acknowledged": tmp_path / "acknowledged"}
+        here = Set(
+            layer="", receiver=receiver, ledger=address, speed=SPEED, began_s=began_s, lease_s=LEASE_S, **paths, **more
+        )
+        sandbox = Sandbox(clock=here.clock, calls_per_s=None, sync_s=SYNC_S, start_lag_s=2, accepts_overlaps=True)
+        with serving(sandbox) as url:
+            made = Fleet(attrs.evolve(here, layer=url), sandbox, told)
+            made.add(count, heals_within_s=300)
+            with made.ledger:
+                yield made
+
+
+def test_a_runner_that_is_killed_again_and_again_loses_nothing(address: str, tmp_path: Path) -> None:
+    if address == ":memory:":
+        return  # which no process survives
+    chance = random.Random(7)
+    with fleet(address, tmp_path, 40) as made:
+        for _ in range(KILLS):
+            process = start(made.here)
+            time.sleep(chance.uniform(0.05, 0.35))
+            made.people_act()
+            kill(process)
+        last = start(made.here)
+        made.comes_to_rest(60)
+        kill(last)
+        made.check()
+        total = made.sandbox.report().total
+        assert (total.futile, total.overlapping) == (0, 0)
+        assert made.ledger.overview().late == 0
+        triggers = sum(made.ledger.standing(key).state.triggers for key in made.keys)
+        assert total.triggers_received <= triggers
+
+
+def test_runners_that_share_a_fleet_are_killed_and_frozen(postgres: str, tmp_path: Path) -> None:
+    chance = random.Random(11)
+    with fleet(new_database(postgres), tmp_path, CONNECTIONS, dawdles_s=0.05) as made:
+        runners = [start(made.here) for _ in range(4)]
+        for turn in range(max(6, KILLS // 10)):
+            time.sleep(chance.uniform(0.1, 0.5))
+            made.people_act()
+            number = chance.randrange(4)
+            if turn % 2:
+                kill(runners[number])
+                runners[number] = start(made.here)
+            else:
+                with frozen(runners[number]):
+                    time.sleep(1.2 * LEASE_S / SPEED)
+                    made.people_act()
+        made.comes_to_rest(300)
+        for runner in runners:
+            kill(runner)
+        made.check()
+        total = made.sandbox.report().total
+        assert total.futile == 0
+        assert total.overlapping <= made.ledger.overview().late
+
+
+def test_a_runner_that_was_frozen_before_its_call_is_found_out(postgres: str, tmp_path: Path) -> None:
+    """The one hole that a trigger without a token leaves: it is seen, counted, and looked at."""
+    marks = tmp_path / "marks"
+    with fleet(new_database(postgres), tmp_path, 0, marks=marks, dawdles_s=0.3) as made:
+        made.sandbox.add("b", Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=500))
+        made.keys.append("b")
+        made.ledger.enroll(["b"])
+        first = start(made.here)
+        made.until(marks.exists, 20)
+        with frozen(first):
+            second = start(made.here)
+            made.until(lambda: made.sandbox.report().total.triggers_received > 0, 30)
+        made.until(lambda: made.ledger.overview().late == 1, 20)
+        assert made.sandbox.report().total.overlapping == 1
+        made.comes_to_rest(60)
+        kill(first)
+        kill(second)
+        assert made.sandbox.report().total.overlapping <= made.ledger.overview().late
