@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
@@ -43,6 +43,9 @@ __all__ = ["Lifecycle"]
 
 Decide = Callable[[Observation, History, str], Decision]
 """What decides: an observation, its history and its key to a decision."""
+
+_LOST: Final = 3
+"""After so many triggers of which nothing was seen, a repair is used up: something else is wrong."""
 
 Step = tuple[State, tuple[Command, ...]]
 
@@ -121,6 +124,8 @@ class Lifecycle:
             since = state.now_s if state.syncing_since_s is None else state.syncing_since_s
             seen = None if flight is None else attrs.evolve(flight, is_seen=True)
             state = evolve(state, syncing_since_s=since, flight=seen, wanted=False)
+        elif flight is not None and state.repaired and _is_lost(state, flight):
+            state = _left_no_trace(state)
         else:
             state = _ended(state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
@@ -319,6 +324,25 @@ def _ended(state: State) -> State:
         syncing_since_s=None,
         attempt_ended_s=state.now_s if state.is_open and not is_stale else state.attempt_ended_s,
         repaired=state.repaired and is_stale,
+    )
+
+
+def _is_lost(state: State, flight: Flight) -> bool:
+    """Whether nobody knows that a trigger was received, and nothing was seen of it in the settling time."""
+    is_silent = not flight.is_answered or state.refused > 0
+    is_unseen = not flight.is_seen and state.syncing_since_s is None and state.seen == flight.before
+    return is_silent and is_unseen and state.refused < _LOST
+
+
+def _left_no_trace(state: State) -> State:
+    """As no sync has followed the repair, one still may: whoever gave the trigger died before it was sent."""
+    return evolve(
+        state,
+        flight=None,
+        attempts=0,
+        attempt_ended_s=state.now_s if state.is_open else None,
+        refused=state.refused + 1,
+        refused_since_s=state.now_s if state.refused_since_s is None else state.refused_since_s,
     )
 
 

@@ -68,6 +68,11 @@ class Fleet:
                 self.ledger.tell(key, Mended(by="the customer"))
                 self._heard.add(identity)
 
+    def left_over(self) -> list[object]:
+        """What is not as it should be, for whoever has to find out why."""
+        standings = [self.ledger.standing(key) for key in self.keys]
+        return [self.ledger.overview(), *(one for one in standings if not one.state or one.state.is_open)]
+
     def comes_to_rest(self, within_s: float) -> None:
         """Without a schedule, for with one somebody is always being synced."""
         self.ledger.enroll(self.keys, every_s=0)
@@ -80,7 +85,7 @@ class Fleet:
     def until(self, holds: Callable[[], bool], within_s: float) -> None:
         ends_s = time.monotonic() + within_s
         while not holds():
-            assert time.monotonic() < ends_s, self.ledger.overview()
+            assert time.monotonic() < ends_s, self.left_over()
             self.people_act()
             time.sleep(0.05)
 
@@ -156,7 +161,7 @@ def test_runners_that_share_a_fleet_are_killed_and_frozen(postgres: str, tmp_pat
                 with frozen(runners[number]):
                     time.sleep(1.2 * LEASE_S / SPEED)
                     made.people_act()
-        made.comes_to_rest(300)
+        made.comes_to_rest(60)
         for runner in runners:
             kill(runner)
         made.check()
@@ -169,7 +174,7 @@ def test_a_runner_that_was_frozen_before_its_call_is_found_out(postgres: str, tm
     """The one hole that a trigger without a token leaves: it is seen, counted, and looked at."""
     marks = tmp_path / "marks"
     with fleet(new_database(postgres), tmp_path, 0, marks=marks, dawdles_s=0.3) as made:
-        made.sandbox.add("b", Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=500))
+        made.sandbox.add("b", Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=120))
         made.keys.append("b")
         made.ledger.enroll(["b"])
         first = start(made.here)

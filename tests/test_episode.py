@@ -128,6 +128,7 @@ def test_a_repair_that_did_not_help_is_no_second_first_notice() -> None:
     life.sees(LAPSED, 0)
     life(Mended(by="oauth callback"), 100)
     at = life.until_triggered(LAPSED, 100)
+    life(Accepted(number=1), at)
     life.sees(LAPSED, at + 60)
     assert not life.state.repaired
     assert len(life.told(Notify)) == 1

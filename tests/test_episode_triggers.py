@@ -278,3 +278,37 @@ def test_a_trigger_that_was_late_beside_another_makes_that_one_s_outcome_unsure(
     assert life.state.triggers == 7
     life.sees(failed("QUICKBOOKS_SERVICE_UNAVAILABLE", at="later"), at + 60)
     assert life.state.flight is None
+
+
+def test_a_repair_outlives_a_trigger_that_was_never_sent() -> None:
+    life = Life()
+    life.sees(LAPSED, 0)
+    life(Mended(by="the OAuth callback"), 100)
+    now_s = 101.0
+    for number in (1, 2, 3):
+        now_s = life.until_triggered(LAPSED, now_s) + 60
+        assert life.state.triggers == number
+    now_s = life.until_triggered(LAPSED, now_s) + 60
+    assert isinstance(life.sees(LAPSED, now_s)[-1], WaitUntil)
+    assert not life.state.repaired, "something else is wrong"
+    assert life.state.awaits_customer
+
+
+def test_a_repair_is_used_up_by_a_trigger_that_was_accepted() -> None:
+    life = Life()
+    life.sees(LAPSED, 0)
+    life(Mended(by="the OAuth callback"), 100)
+    at = life.until_triggered(LAPSED, 101)
+    life(Accepted(number=1), at)
+    life.sees(LAPSED, at + 61)
+    assert not life.state.repaired
+
+
+def test_a_repair_is_used_up_by_a_sync_that_was_seen() -> None:
+    life = Life()
+    life.sees(LAPSED, 0)
+    life(Mended(by="the OAuth callback"), 100)
+    at = life.until_triggered(LAPSED, 101)
+    life.sees(SYNCING, at + 5)
+    life.sees(LAPSED, at + 65)
+    assert not life.state.repaired
