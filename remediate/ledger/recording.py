@@ -25,6 +25,7 @@ from remediate.wire import to_json
 
 __all__ = ["Claim", "Recorder", "due_again_s"]
 
+_INTO_JOURNAL: Final = sa.insert(journal)
 _UNREADABLE_AGAIN_S: Final = 3600.0
 
 
@@ -101,7 +102,7 @@ class Recorder:
             if decision is not None:
                 latest = {"decision": text, "answer": headline(decision)}
             entries.append(self._entry(state, event, version, tx.now_s, text, token))
-        tx.execute(sa.insert(journal), entries)
+        tx.execute(_INTO_JOURNAL, entries)
         posting.post(tx, row.key, requests)
         if was_open and not state.is_open:
             posting.unlink(tx, row.key)

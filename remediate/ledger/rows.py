@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from remediate.errors import InputError
-from remediate.ledger.database import Transaction
+from remediate.ledger.database import Transaction, now
 from remediate.ledger.records import write_state
 from remediate.ledger.schema import connections
 from remediate.state import State
@@ -22,6 +22,9 @@ __all__ = ["checked_key", "due", "earliest", "enroll", "lease", "locked", "updat
 
 
 _LONGEST_KEY: Final = 512
+_MINE: Final = connections.c.key == sa.bindparam("of_key")
+_LOCKED: Final = sa.select(connections, now().label("read_at_s")).where(_MINE).with_for_update()
+_CHANGED: Final = sa.update(connections).where(_MINE)
 
 
 def enroll(tx: Transaction, keys: Sequence[str], every_s: float | None) -> None:
@@ -63,7 +66,10 @@ def _phase(key: str) -> float:
 
 def locked(tx: Transaction, key: str) -> Row[Any] | None:
     """The row of a connection, which nobody else changes until the transaction ends."""
-    return tx.row(sa.select(connections).where(connections.c.key == key).with_for_update())
+    row = tx.execute(_LOCKED, {"of_key": key}).first()
+    if row is not None:
+        tx.read_clock(row.read_at_s)
+    return row
 
 
 def due(tx: Transaction, limit: int) -> list[str]:
@@ -92,7 +98,7 @@ def lease(tx: Transaction, keys: Sequence[str], holder: str, lease_s: float) -> 
 
 def update(tx: Transaction, key: str, **values: object) -> None:
     """Change a row that is locked."""
-    tx.execute(sa.update(connections).where(connections.c.key == key), values)
+    tx.execute(_CHANGED, {**values, "of_key": key})
 
 
 def earliest(*moments: float | None) -> float | None:

