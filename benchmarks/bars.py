@@ -58,7 +58,7 @@ GROUPS: Final = (
     Group(
         "drive", "A connection, from trouble to rest", "tenacity alone around the same eleven calls, without waiting"
     ),
-    Group("ledger", "A decision recorded in the ledger", "a bare commit of as many bytes, by the driver alone"),
+    Group("ledger", "A decision recorded in the ledger", "a bare commit of as many bytes, in one row, as durable"),
     Group("due", "32 of 100,000 connections picked that are due", "32 of 1,000"),
     Group("import", "A fresh interpreter to the first decision", "`import attrs`, less the bare interpreter's start"),
     Group(
@@ -89,8 +89,10 @@ ROWS: Final = (
     Bar("load.prove", "of that, `proven`: every region, every invariant"),
     Bar("drive.sync", "`drive`, without waiting", 3),
     Bar("drive.async", "`drive_async`, without waiting", 3),
-    Bar("ledger.sqlite", "`Ledger.record` to SQLite, each commit on the disk", 3),
-    Bar("ledger.postgres", "`Ledger.record` to PostgreSQL, over a socket", 3),
+    Bar("ledger.sqlite", "`Ledger.record` to SQLite; SQLAlchemy's commit", 3),
+    Bar("ledger.sqlite_driver", "`Ledger.record` to SQLite; the driver's commit"),
+    Bar("ledger.postgres", "`Ledger.record` to PostgreSQL; SQLAlchemy's commit", 3),
+    Bar("ledger.postgres_driver", "`Ledger.record` to PostgreSQL; the driver's commit"),
     Bar("due.sqlite", "`Ledger.claim(32)` from SQLite", 2),
     Bar("due.postgres", "`Ledger.claim(32)` from PostgreSQL", 2),
     Bar("import.package", "`import remediate`", 1.5),

@@ -23,8 +23,8 @@ from remediate.upstreams.layer import ConnectionStatus
 _ROUNDS: Final = 60
 _RECORDS: Final = 8
 _PICKED: Final = 32
+_numbers: Final = count()
 _WELL: Final = ConnectionStatus(is_connected=True, is_syncing=False, last_sync_status="SYNC_SUCCESS")
-_INSERT: Final = "insert into bare (content) values ({})"
 
 
 @pytest.fixture(scope="session")
@@ -48,37 +48,55 @@ def _size(ledger: Ledger, key: str) -> int:
     )
 
 
+def _bare(engine: sa.Engine) -> Callable[[str], object]:
+    """What commits one row, through SQLAlchemy alone."""
+    table = sa.Table(
+        "bare", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("content", sa.Text)
+    )
+    table.create(engine)
+    insert = sa.insert(table)
+
+    def commit(content: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(insert, {"content": content})
+
+    return commit
+
+
 def _bare_sqlite(folder: Path) -> Callable[[str], object]:
+    """What commits one row, through the driver alone."""
     bare = sqlite3.connect(folder / "bare.db", isolation_level=None)
-    bare.execute("PRAGMA journal_mode = WAL")
-    bare.execute("PRAGMA synchronous = FULL")
+    _durable(bare)
     bare.execute("create table bare (id integer primary key, content text)")
 
     def commit(content: str) -> None:
         bare.execute("BEGIN IMMEDIATE")
-        bare.execute(_INSERT.format("?"), (content,))
+        bare.execute("insert into bare (content) values (?)", (content,))
         bare.execute("COMMIT")
 
     return commit
 
 
-def _bare_postgres(address: str) -> Callable[[str], object]:
-    bare = psycopg.connect(address)
-    bare.execute("create table bare (id bigserial primary key, content text)")
-    bare.commit()
+def _durable(connection: sqlite3.Connection, *_: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _bare_postgres(connection: psycopg.Connection[Any]) -> Callable[[str], object]:
+    """What commits one row, through the driver alone."""
+    connection.execute("create table driven (id bigserial primary key, content text)")
+    connection.commit()
 
     def commit(content: str) -> None:
-        bare.execute(_INSERT.format("%s"), (content,))
-        bare.commit()
+        connection.execute("insert into driven (content) values (%s)", (content,))
+        connection.commit()
 
     return commit
 
 
 def _recording(ledger: Ledger, commit: Callable[[str], object]) -> Callable[[int], Round]:
-    numbers = count()
-
     def claims() -> list[Claim]:
-        keys = [f"acme-{next(numbers)}" for _ in range(_RECORDS)]
+        keys = [f"acme-{next(_numbers)}" for _ in range(_RECORDS)]
         return [claim for key in keys if (claim := ledger.claim_one(key)) is not None]
 
     def ours(held: list[Claim]) -> Work:
@@ -100,13 +118,28 @@ def _recording(ledger: Ledger, commit: Callable[[str], object]) -> Callable[[int
 
 
 def test_recording_to_sqlite(tmp_path: Path, measure: Measure) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'core.db'}")
+    sa.event.listen(engine, "connect", _durable)
     with Ledger(str(tmp_path / "ledger.db")) as ledger:
-        measure("ledger.sqlite", _recording(ledger, _bare_sqlite(tmp_path)), rounds=_ROUNDS)
+        measure("ledger.sqlite", _recording(ledger, _bare(engine)), rounds=_ROUNDS)
+    engine.dispose()
+
+
+def test_recording_to_sqlite_against_its_driver(tmp_path: Path, measure: Measure) -> None:
+    with Ledger(str(tmp_path / "ledger.db")) as ledger:
+        measure("ledger.sqlite_driver", _recording(ledger, _bare_sqlite(tmp_path)), rounds=_ROUNDS)
 
 
 def test_recording_to_postgres(postgres: str, measure: Measure) -> None:
+    engine = sa.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"))
     with Ledger(postgres) as ledger:
-        measure("ledger.postgres", _recording(ledger, _bare_postgres(postgres)), rounds=_ROUNDS)
+        measure("ledger.postgres", _recording(ledger, _bare(engine)), rounds=_ROUNDS)
+    engine.dispose()
+
+
+def test_recording_to_postgres_against_its_driver(postgres: str, measure: Measure) -> None:
+    with Ledger(postgres) as ledger, psycopg.connect(postgres) as bare:
+        measure("ledger.postgres_driver", _recording(ledger, _bare_postgres(bare)), rounds=_ROUNDS)
 
 
 def _picking(ledger: Ledger, many: int) -> tuple[Work, Work]:

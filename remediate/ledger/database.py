@@ -149,6 +149,11 @@ class Database:
         self._engine.dispose()
 
     def _patiently(self, once: Callable[[], T]) -> T:
+        try:
+            return once()
+        except LedgerUnavailableError:  # most often there is nothing to wait for
+            if self._patience_s <= 0:
+                raise
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(LedgerUnavailableError),
             stop=tenacity.stop_after_delay(self._patience_s),
