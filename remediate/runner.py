@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 import attrs
@@ -71,7 +72,7 @@ class Runner:
         keys: gives the connections to remember, again each minute; None: the ledger's are all.
         every_s: how often a sync is wanted where all is well, seconds; None: it only remedies.
         keep_s: how long the journal and delivered messages are kept, seconds; default 90 days.
-        send: delivers messages; default: lines in the log.
+        send: delivers messages; default: lines in the log; None: another process does.
         concurrency: how many connections are looked at at once; default 32.
         idle_s: how often it is asked what is due where nothing was, seconds; default 1.
         grace_s: how long what is under way may take to end, once it is told to stop, seconds; default 30.
@@ -85,7 +86,7 @@ class Runner:
     keys: Callable[[], Iterable[str]] | None = None
     every_s: float | None = None
     keep_s: float = 90 * 86_400.0
-    send: Send = sending.log
+    send: Send | None = sending.log
     concurrency: int = 32
     idle_s: float = 1.0
     grace_s: float = 30.0
@@ -107,7 +108,9 @@ class Runner:
         tending = asyncio.create_task(self._tend(stop), name="connections")
         tending.add_done_callback(lambda _: tended.set())
         tasks = [tending]
-        tasks.append(asyncio.create_task(self._repeat(self._deliver, tended, self.idle_s), name="outbox"))
+        if self.send is not None:
+            delivers = partial(self._deliver, self.send)
+            tasks.append(asyncio.create_task(self._repeat(delivers, tended, self.idle_s), name="outbox"))
         tasks.append(asyncio.create_task(self._repeat(self._keep_house, stop, _HOUSE_S), name="house"))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -209,12 +212,12 @@ class Runner:
             self.tally.late += 1
             raise
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, send: Send) -> None:
         """Deliver what is due."""
         while messages := await self._do(self.ledger.outbox.take, _BATCH, again_s=self.ledger.lease_s):
-            await asyncio.gather(*(self._deliver_one(message) for message in messages))
+            await asyncio.gather(*(self._deliver_one(send, message) for message in messages))
 
-    async def _deliver_one(self, message: Message) -> None:
+    async def _deliver_one(self, send: Send, message: Message) -> None:
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(_TRIES),
             wait=tenacity.wait_random_exponential(0.5, max=5),
@@ -222,7 +225,7 @@ class Runner:
             reraise=True,
         )
         try:
-            await retrying(self.send, message)
+            await retrying(send, message)
         except Exception as error:  # whatever a sender raises: the message stays, and says why
             self.tally.undelivered += 1
             again_s = min(_LONGEST_AGAIN_S, _AGAIN_S * 2.0**message.tries)

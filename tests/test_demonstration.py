@@ -35,6 +35,7 @@ def test_every_figure_is_what_it_has_to_be(findings: Findings) -> None:
         "connections not at rest": 0,
     }
     assert findings.holds
+    assert findings.kills == 1
     assert findings.figures["syncs triggered"][0] > 100
     assert findings.figures["customers told"][0] == sum("customer" in one.told for one in findings.connections) == 18
 

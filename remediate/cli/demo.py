@@ -35,8 +35,8 @@ def demo(
     output.need_web_server()
     from remediate.demonstration import demonstrate, fleet
 
-    with _progress(connections) as advance:
-        findings = demonstrate(fleet(connections), speed=speed, within_s=_WITHIN_S, at_rest=advance)
+    with _progress(connections) as at_rest:
+        findings = demonstrate(fleet(connections), speed=speed, within_s=_WITHIN_S, at_rest=at_rest)
     with output.whole_output():
         for line in _report(findings):
             output.console().print(line, soft_wrap=True)
@@ -44,18 +44,20 @@ def demo(
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, where that is a terminal; what advances it."""
     terminal = output.console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as progress:
         task = progress.add_task("connections at rest", total=total)
-        yield lambda: progress.advance(task)
+        yield lambda many: progress.update(task, completed=many)
 
 
 def _report(findings: Findings) -> Iterator[str]:
     hours = output.duration(findings.passed_s)
     yield f"{len(findings.connections)} connections, {hours} of their time in {findings.took_s:.0f} s"
+    if findings.kills:
+        yield "The process that looked after them was killed in the middle, and another went on from the ledger."
     yield ""
     yield "What was done first about each"
     for way, details in findings.handled().items():
