@@ -21,6 +21,7 @@ from remediate.events import Command, Event, Observed, Trigger, WaitUntil, Wante
 from remediate.ledger import Claim, Ledger, Message
 from remediate.observation import Observation
 from remediate.sending import Send
+from remediate.telemetry import Telemetry
 
 __all__ = ["Runner", "Tally"]
 
@@ -93,6 +94,7 @@ class Runner:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     tally: Tally = attrs.field(factory=Tally)
     _threads: ThreadPoolExecutor = attrs.field(init=False)
+    _telemetry: Telemetry = attrs.field(init=False, factory=Telemetry)
 
     def __attrs_post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(self.ledger.writers, thread_name_prefix="ledger")
@@ -170,6 +172,7 @@ class Runner:
             await self._do(lambda keys: self.ledger.enroll(keys(), every_s=self.every_s), self.keys)
         await self._do(self.ledger.settle)
         await self._do(self.ledger.prune, self.keep_s)
+        self._telemetry.lags(await self._do(self.ledger.outbox.lag_s))
 
     async def _remedy(self, claim: Claim) -> None:
         """Carry out what the life of a connection asks for, until it waits."""
@@ -177,16 +180,16 @@ class Runner:
             await self._advance(claim)
         except LeaseLostError:
             self.tally.leases_lost += 1
-            _log.warning("another has taken the connection", extra={"remediate_key": claim.key})
         except LedgerError as error:
             self.tally.faults += 1
             _log.error("the ledger: %s", error, extra={"remediate_key": claim.key})
 
     async def _advance(self, claim: Claim) -> None:
         try:
-            last = await self._look(claim, wants_sync=claim.wants_sync)
-            while not isinstance(last, WaitUntil):
-                last = await (self._pull(claim, last) if isinstance(last, Trigger) else self._look(claim))
+            with self._telemetry.span("remedy", claim.key):
+                last = await self._look(claim, wants_sync=claim.wants_sync)
+                while not isinstance(last, WaitUntil):
+                    last = await (self._pull(claim, last) if isinstance(last, Trigger) else self._look(claim))
         except LedgerError:
             raise
         except Exception:  # whatever a call raises is no answer, so nothing is recorded
@@ -197,7 +200,8 @@ class Runner:
     async def _look(self, claim: Claim, *, wants_sync: bool = False) -> Command:
         asked_s = self.ledger.moment(claim)
         self.tally.looks += 1
-        observation = await self.observe(claim.key)
+        with self._telemetry.span("observe", claim.key):
+            observation = await self.observe(claim.key)
         events: list[Event] = [Observed(observation=observation, asked_s=asked_s)]
         if wants_sync:
             events.insert(0, Wanted(by="the schedule"))
@@ -205,7 +209,8 @@ class Runner:
 
     async def _pull(self, claim: Claim, trigger: Trigger) -> Command:
         self.tally.syncs += 1
-        answer = await self.trigger(claim.key)
+        with self._telemetry.span("sync", claim.key):
+            answer = await self.trigger(claim.key)
         try:
             return (await self._do(self.ledger.answered, claim, trigger.number, answer))[-1]
         except LeaseLostError:

@@ -38,6 +38,7 @@ from remediate.ledger.recording import Claim, Recorder, due_again_s
 from remediate.ledger.records import read_event
 from remediate.ledger.schema import connections, journal
 from remediate.observation import Observation
+from remediate.telemetry import Telemetry
 
 __all__ = ["LEASE_S", "Claim", "Ledger"]
 
@@ -87,6 +88,7 @@ class Ledger:
         self.lease_s = lease_s
         self._database = Database(address, clock=clock, patience_s=patience_s)
         self.writers = self._database.writers
+        self._telemetry = Telemetry()
         self._recorder = Recorder(engine=self.engine, holder=self.holder, lease_s=lease_s)
         self.outbox = posting.Outbox(self._database)
 
@@ -146,7 +148,10 @@ class Ledger:
                 raise LedgerError("what is remembered of the connection can't be read")
             return claim
 
-        return self._database.write(work)
+        claim = self._database.write(work)
+        if claim is None:
+            self._telemetry.conflicted(key)
+        return claim
 
     def record(self, claim: Claim, *events: Event) -> tuple[Command, ...]:
         """Record what happened to a connection that is held; what to do, as of :meth:`Lifecycle.step`.
@@ -158,13 +163,18 @@ class Ledger:
             LeaseLostError: another has held it since; nothing was recorded.
         """
 
-        def work(tx: Transaction) -> tuple[Command, ...]:
+        def work(tx: Transaction) -> tuple[Command, ...] | None:
             row = rows.locked(tx, claim.key)
             if row is None or row.token != claim.token:
-                raise LeaseLostError("another has held the connection since")
+                return None
             return self._recorder.take(tx, row, events, token=claim.token)
 
-        return self._database.write(work)
+        commands = self._database.write(work)
+        if commands is None:
+            self._telemetry.conflicted(claim.key)
+            raise LeaseLostError("another has held the connection since")
+        self._telemetry.commanded(claim.key, commands)
+        return commands
 
     def answered(self, claim: Claim, number: int, answer: Observation) -> tuple[Command, ...]:
         """Record the answer to a trigger, as :meth:`record` does; it is never lost.
@@ -185,7 +195,9 @@ class Ledger:
 
         commands = self._database.write(work)
         if commands is None:
+            self._telemetry.late(claim.key, number)
             raise LeaseLostError("another has held the connection since the trigger was allowed")
+        self._telemetry.commanded(claim.key, commands)
         return commands
 
     def release(self, claim: Claim, *, again_s: float | None = None) -> None:

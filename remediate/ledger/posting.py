@@ -6,6 +6,7 @@ Knows no sender. A message is delivered at least once; its id is how a receiver 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import attrs
 import sqlalchemy as sa
@@ -123,6 +124,9 @@ def delivered_before(moment_s: float) -> sa.Delete:
     return sa.delete(outbox).where(outbox.c.delivered_s < moment_s)
 
 
+_OLDEST: Final = sa.select(sa.func.min(outbox.c.created_s)).where(outbox.c.due_s.is_not(None))
+
+
 class Outbox:
     """The messages that wait for delivery."""
 
@@ -147,6 +151,15 @@ class Outbox:
             ]
 
         return self._database.write(work)
+
+    def lag_s(self) -> float:
+        """How long the oldest message that was not delivered waits, seconds; 0 where none does."""
+
+        def work(tx: Transaction) -> float:
+            oldest_s = tx.execute(_OLDEST).scalar_one()
+            return 0.0 if oldest_s is None else max(0.0, tx.now_s - oldest_s)
+
+        return self._database.read(work)
 
     def delivered(self, message: Message) -> None:
         """A message was delivered."""
