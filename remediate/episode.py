@@ -37,7 +37,7 @@ from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
 from remediate.policy import Cadence
 from remediate.state import BEFORE, Flight, State, evolve
-from remediate.telling import ask, resolve, tell
+from remediate.telling import ask, resolve, tell, unresolved
 
 __all__ = ["Lifecycle"]
 
@@ -89,8 +89,8 @@ class Lifecycle:
                 return self._refused(state, event)
             case Late(number=number):
                 return self._late(state, number)
-            case Mended():
-                return self._mended(state)
+            case Mended(ticket=ticket):
+                return self._mended(state, ticket)
             case Wanted():
                 return self._wanted(state)
             case Held():
@@ -124,7 +124,7 @@ class Lifecycle:
             since = state.now_s if state.syncing_since_s is None else state.syncing_since_s
             seen = None if flight is None else attrs.evolve(flight, is_seen=True)
             state = evolve(state, syncing_since_s=since, flight=seen, wanted=False)
-        elif flight is not None and state.repaired and _is_lost(state, flight):
+        elif flight is not None and (state.repaired or not state.is_open) and _is_lost(state, flight):
             state = _left_no_trace(state)
         else:
             state = _ended(state)
@@ -135,7 +135,7 @@ class Lifecycle:
         since = state.now_s if state.unanswered_since_s is None else state.unanswered_since_s
         history = History(attempts=state.unanswered, failing_for_s=state.now_s - since)
         decision = self.decide(observation, history, state.key)
-        state = evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since)
+        state = evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since, wanted=False)
         if isinstance(decision, Retry):
             return _later(state, decision.delay_s, decision)
         return self._answered(state, decision)
@@ -181,7 +181,7 @@ class Lifecycle:
     def _late(self, state: State, number: int) -> Step:
         """What runs now is not known, so it is as after a trigger whose answer was lost: a look comes first."""
         flight = state.flight or Flight(number=number, at_s=state.now_s, before=state.seen)
-        flight = attrs.evolve(flight, at_s=state.now_s, before=state.seen, is_seen=False)
+        flight = attrs.evolve(flight, at_s=state.now_s, before=state.seen, is_seen=False, is_answered=True)
         return _observing(evolve(state, flight=flight, triggers=max(state.triggers, number)), self.cadence)
 
     def _wanted(self, state: State) -> Step:
@@ -191,7 +191,7 @@ class Lifecycle:
             return _waiting(state)
         return _observing(evolve(state, wanted=True), self.cadence)
 
-    def _mended(self, state: State) -> Step:
+    def _mended(self, state: State, ticket: str) -> Step:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
         flight = None if state.flight is None else attrs.evolve(state.flight, is_stale=True)
         since = state.now_s if state.is_open else None
@@ -203,6 +203,7 @@ class Lifecycle:
             attempt_ended_s=None,
             failing_since_s=since,
             flight=flight,
+            tickets=unresolved(state, ticket),
         )
         return _observing(state, self.cadence)
 
@@ -335,10 +336,11 @@ def _is_lost(state: State, flight: Flight) -> bool:
 
 
 def _left_no_trace(state: State) -> State:
-    """As no sync has followed the repair, one still may: whoever gave the trigger died before it was sent."""
+    """As no sync has followed, one still may: whoever gave the trigger died before it was sent."""
     return evolve(
         state,
         flight=None,
+        wanted=not state.is_open,
         attempts=0,
         attempt_ended_s=state.now_s if state.is_open else None,
         refused=state.refused + 1,

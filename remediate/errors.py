@@ -11,6 +11,7 @@ The tree::
     ├── DeliveryError         a message did not reach its receiver: the world's
     └── LedgerError           the ledger can't be read or written: the world's
         ├── LedgerUnavailableError     for a while: it is locked, or its server is away
+        ├── UnreadableStateError       of one connection: what is remembered of it is damaged
         └── LeaseLostError             another holds the connection now, so this one may not act on it
 """
 
@@ -19,7 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = ["ConfigurationError", "DeliveryError", "InputError", "LeaseLostError", "LedgerError"]
-__all__ += ["LedgerUnavailableError", "PolicyError", "RemediateError", "did_you_mean", "kind_of", "printable"]
+__all__ += ["LedgerUnavailableError", "PolicyError", "RemediateError", "UnreadableStateError"]
+__all__ += ["did_you_mean", "kind_of", "printable"]
 
 _LONGEST_WORD = 80
 
@@ -79,6 +81,10 @@ class LedgerError(RemediateError):
 
 class LedgerUnavailableError(LedgerError):
     """It can't be for a while: it is locked, or its server is away."""
+
+
+class UnreadableStateError(LedgerError):
+    """What is remembered of one connection can't be read. Others are as they were."""
 
 
 class LeaseLostError(LedgerError):

@@ -51,10 +51,15 @@ class Late:
 
 @attrs.frozen(kw_only=True)
 class Mended:
-    """A customer came back, a human mended something, or a ticket for the whole fleet was resolved."""
+    """A customer came back, a human mended something, or a ticket was resolved.
+
+    Attributes:
+        ticket: the ticket; should the repair not help, it is asked for again, as is any for the whole fleet.
+    """
 
     by: str
     why: str = ""
+    ticket: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,7 @@ from remediate.events import Notify, OpenTicket, ResolveTicket
 from remediate.policy import Cadence
 from remediate.state import Notice, State, Ticket, evolve
 
-__all__ = ["UNANSWERED", "ask", "resolve", "tell"]
+__all__ = ["UNANSWERED", "ask", "resolve", "tell", "unresolved"]
 
 UNANSWERED: Final = "reminders without an answer"
 """The cause of the ticket that follows the last reminder."""
@@ -67,6 +67,11 @@ def ask(
 def _notify(state: State, notice: Notice, decision: Decision) -> Notify:
     name = f"{state.key}/{state.episode}/notice/{notice.audience}/{notice.reminders}"
     return Notify(id=name, audience=notice.audience, reminder=notice.reminders, decision=decision)
+
+
+def unresolved(state: State, resolved: str) -> tuple[Ticket, ...]:
+    """The tickets that a repair leaves open: those of the connection, but for the one that was resolved."""
+    return tuple(one for one in state.tickets if one.scope == Scope.CONNECTION and one.id != resolved)
 
 
 def resolve(state: State) -> tuple[ResolveTicket, ...]:

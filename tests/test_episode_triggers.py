@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from remediate import Owner
 from remediate.events import (
     Accepted,
@@ -20,7 +22,7 @@ from remediate.events import (
     Wanted,
 )
 from remediate.upstreams.layer import ApiFailure
-from tests.lives import DOWN, LAPSED, SYNCING, WELL, Life, failed
+from tests.lives import BROKEN, DOWN, LAPSED, SYNCING, WELL, Life, failed
 
 
 def test_the_old_answer_after_a_trigger_is_no_new_failure() -> None:
@@ -312,3 +314,33 @@ def test_a_repair_is_used_up_by_a_sync_that_was_seen() -> None:
     life.sees(SYNCING, at + 5)
     life.sees(LAPSED, at + 65)
     assert not life.state.repaired
+
+
+def test_a_sync_that_was_wanted_and_never_sent_is_given_again() -> None:
+    life = Life()
+    wanting(life, 0)
+    life.sees(WELL, 1)
+    assert isinstance(life.sees(WELL, 62)[-1], Trigger)
+    life(Accepted(number=2), 63)
+    assert isinstance(life.sees(WELL, 130)[-1], WaitUntil)
+
+
+def test_a_wish_ends_with_a_look_that_had_no_answer() -> None:
+    life = Life()
+    wanting(life, 0)
+    life.sees(ApiFailure(call="status", http_status=503), 1)
+    life.sees(WELL, 10)
+    assert not life.told(Trigger)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_ticket_that_was_resolved_in_vain_is_asked_for_again(named: bool) -> None:
+    for broken, always in ((BROKEN, True), (failed("QUICKBOOKS_VALIDATION_ERROR"), named)):
+        life = Life()
+        life.sees(broken, 0)
+        (ticket,) = life.told(OpenTicket)
+        life(Mended(by="x", ticket=ticket.id if named else ""), 10)
+        at = life.until_triggered(broken, 11)
+        life(Accepted(number=1), at)
+        life.sees(broken, at + 61)
+        assert [one.id for one in life.told(OpenTicket)] == [ticket.id] * (1 + always)

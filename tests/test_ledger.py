@@ -218,7 +218,9 @@ def test_a_ticket_for_the_fleet_is_opened_once_and_resolving_it_mends_everyone(l
     saw(ledger, healed, WELL)
     assert ledger.resolve(ticket.id, by="Layer", why="deployed") == 2
     assert ledger.settle() == 0
-    assert ledger.history("a")[-1][1] == Mended(by="Layer", why="deployed")
+    assert ledger.history("a")[-1][1] == Mended(by="Layer", why="deployed", ticket=ticket.id)
+    [resolved] = ledger.outbox.take(9, again_s=60)
+    assert (resolved.id, resolved.kind) == (f"{message.id}/resolved", "ticket_resolved")
     assert {claim.key for claim in ledger.claim(9)} == {"a", "b"}
     assert ledger.overview().tickets == ()
     late = ledger.claim_one("d")
@@ -259,7 +261,7 @@ def test_a_schedule_wants_syncs_where_all_is_well(ledger: Ledger, clock: Clock) 
     assert claim.wants_sync
     commands = ledger.record(claim, WANTED, Observed(observation=WELL, asked_s=ledger.moment(claim)))
     assert isinstance(commands[-1], Trigger)
-    assert ledger.standing("acme").sync_at_s == clock.now_s + 3600
+    assert ledger.standing("acme").sync_at_s == (standing.sync_at_s or 0) + 3600
     ledger.enroll(["acme"], every_s=60)
     assert (ledger.standing("acme").sync_at_s or 0) < clock.now_s + 60
     ledger.enroll(["acme"])

@@ -53,8 +53,10 @@ def test_a_full_disk_is_told_and_what_was_recorded_stays(file: Path) -> None:
 
 def test_a_read_only_file_is_told(file: Path) -> None:
     Ledger(str(file)).close()
-    with pytest.raises(LedgerError, match="readonly"):
-        Ledger(f"sqlite:///file:{file}?mode=ro&uri=true")
+    with Ledger(f"sqlite:///file:{file}?mode=ro&uri=true") as ledger:
+        assert ledger.overview().connections == 0
+        with pytest.raises(LedgerError, match="readonly"):
+            ledger.enroll(["a"])
 
 
 def test_a_file_that_is_none_of_ours_is_told(file: Path) -> None:

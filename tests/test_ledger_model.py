@@ -29,7 +29,7 @@ from remediate.events import (
     Wanted,
 )
 from remediate.ledger import Claim, Ledger
-from remediate.state import State
+from remediate.state import BEFORE, State
 from remediate.upstreams.layer import ApiFailure
 from tests.layer_calls import Clock
 from tests.ledgers import emptied
@@ -63,6 +63,9 @@ class Ticket:
     is_open: bool = False
     generation: int = 0
     behind: set[str] = attrs.field(factory=set)
+
+    def named(self, identity: str) -> str:
+        return identity if self.generation == 1 else f"{identity}/{self.generation}"
 
 
 class Model(RuleBasedStateMachine):
@@ -187,7 +190,7 @@ class Model(RuleBasedStateMachine):
 
     def _goes_on(self, one: Connection, last: Any, *, is_held: bool) -> None:
         if isinstance(last, WaitUntil):
-            one.due_s, one.until_s = last.at_s, 0.0
+            one.due_s, one.until_s = self.now_s if one.state.asked_s == BEFORE else last.at_s, 0.0
         elif is_held:
             one.due_s = one.until_s = self.now_s + LEASE_S
         else:
@@ -203,10 +206,11 @@ class Model(RuleBasedStateMachine):
                 return
             ticket.is_open = True
             ticket.generation += 1
-            identity = request.id if ticket.generation == 1 else f"{request.id}/{ticket.generation}"
+            identity = ticket.named(request.id)
         elif isinstance(request, ResolveTicket):
-            self.tickets[request.ticket].is_open = False
-            self.tickets[request.ticket].behind.clear()
+            if not self._closes(request.ticket):
+                return
+            identity = f"{self.tickets[request.ticket].named(request.ticket)}/resolved"
         else:
             assert isinstance(request, Notify)
             assert request.id not in self.delivered, "told twice"
@@ -214,16 +218,23 @@ class Model(RuleBasedStateMachine):
         if identity not in self.delivered:
             self.waiting[identity] = self.now_s
 
+    def _closes(self, identity: str) -> bool:
+        ticket = self.tickets[identity]
+        was_open, ticket.is_open = ticket.is_open, False
+        return was_open
+
     @rule(data=st.data())
     def resolve(self, data: st.DataObject) -> None:
         if not self.tickets:
             return
         identity = data.draw(st.sampled_from(sorted(self.tickets)))
         ticket = self.tickets[identity]
-        behind, ticket.behind, ticket.is_open = sorted(ticket.behind), set(), False
+        behind, ticket.behind = sorted(ticket.behind), set()
+        if self._closes(identity):
+            self.waiting[f"{ticket.named(identity)}/resolved"] = self.now_s
         assert self.ledger.resolve(identity, by="x", why="y") == len(behind)
         for key in behind:
-            self._took(key, [Mended(by="x", why="y")], None, is_held=False)
+            self._took(key, [Mended(by="x", why="y", ticket=identity)], None, is_held=False)
 
     @rule(works=st.booleans(), limit=st.integers(1, 3))
     def deliver(self, works: bool, limit: int) -> None:

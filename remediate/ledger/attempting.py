@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from remediate.decision import Decision
-from remediate.errors import LeaseLostError
+from remediate.errors import InputError, LeaseLostError
 from remediate.events import Command, Event, Observed, Trigger, WaitUntil, Wanted
 from remediate.ledger.recording import Claim
 from remediate.observation import Observation
@@ -86,11 +86,14 @@ class Attempt:
         """Record the answer, and hold the connection no longer."""
         if self._claim is None:
             return
-        if self._number is None or self.answer is None:
+        answer: object = self.answer
+        if self._number is None or not isinstance(answer, Observation):
             self._ledger.release(self._claim)
+            if answer is not None:
+                raise InputError("expected what a sync was answered, where one was allowed", field="answer")
             return
         try:
-            self._follows(self._ledger.answered(self._claim, self._number, self.answer)[-1])
+            self._follows(self._ledger.answered(self._claim, self._number, answer)[-1])
         except LeaseLostError:
             self.was_late = True
 

@@ -5,6 +5,7 @@ Knows nothing of connections and leases. No error repeats an address or a parame
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -32,6 +33,8 @@ T = TypeVar("T")
 IN_MEMORY: Final = ":memory:"
 _BUSY_S: Final = 1.0
 _POOL: Final = 8
+_CONNECTS_S: Final = 10
+_BOUND_MS: Final = 10_000
 _READS: Final = "remediate_reads"
 _CREATES: Final = 7365771
 """The lock under which tables are created: any number that no other program takes."""
@@ -123,11 +126,18 @@ class Database:
         sqlite = self._engine.dialect.name == "sqlite"
         self.writers = 1 if sqlite else _POOL
         self._offset_s = 0.0
+        self._process = os.getpid()
         try:
-            self._once(_prepare, reads=False)
+            self._open()
         except BaseException:
             self.close()
             raise
+
+    def _open(self) -> None:
+        """Create the tables where there are none; a lock is waited for, and a server that is away is told at once."""
+        do = self._patiently if self._engine.dialect.name == "sqlite" else _at_once
+        if not do(lambda: self._once(_is_prepared, reads=True)):
+            do(lambda: self._once(_prepare, reads=False))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Do work in a transaction, which is tried again where the database could not for a while.
@@ -164,6 +174,7 @@ class Database:
         return retrying(once)
 
     def _once(self, work: Callable[[Transaction], T], *, reads: bool) -> T:
+        self._after_fork()
         with _translated(), self._turn(), self._engine.connect() as connection:
             if reads:
                 connection.execution_options(**{_READS: True})
@@ -179,22 +190,40 @@ class Database:
         with self._alone:
             yield
 
+    def _after_fork(self) -> None:
+        """Connections belong to the process that opened them; a child has its own."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            if self._alone is None:
+                self._engine.dispose(close=False)
+
     def _tell(self, now_s: float) -> None:
         self._offset_s = now_s - time.monotonic()
 
 
+def _at_once(once: Callable[[], T]) -> T:
+    return once()
+
+
+def _is_prepared(tx: Transaction) -> bool:
+    """Whether the tables are there, and are not of a newer version; the clock is read on the way."""
+    tx.read_clock(tx.now_s)
+    if not sa.inspect(tx.connection).has_table(meta.name):
+        return False
+    found = tx.execute(sa.select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
+    if found is not None and (not found.isdecimal() or int(found) > SCHEMA_VERSION):
+        raise LedgerError(
+            f"it has schema version {printable(found)}, and this version of remediate knows {SCHEMA_VERSION}"
+        )
+    return found is not None
+
+
 def _prepare(tx: Transaction) -> None:
-    """Create the tables where there are none; refuse those of a newer version; read the clock."""
-    _ = tx.now_s
+    """Create the tables."""
     if tx.connection.dialect.name == "postgresql":  # of many that start at once, one creates
         tx.execute(sa.text(f"select pg_advisory_xact_lock({_CREATES})"))
     metadata.create_all(tx.connection)
     tx.execute(tx.insert(meta), {"name": "schema_version", "value": str(SCHEMA_VERSION)})
-    found = tx.execute(sa.select(meta.c.value).where(meta.c.name == "schema_version")).scalar_one()
-    if not found.isdecimal() or int(found) > SCHEMA_VERSION:
-        raise LedgerError(
-            f"it has schema version {printable(found)}, and this version of remediate knows {SCHEMA_VERSION}"
-        )
 
 
 def _url(address: str) -> URL:
@@ -217,18 +246,31 @@ def _engine(url: URL) -> sa.Engine:
     hidden: dict[str, Any] = {"hide_parameters": True}
     try:
         if url.get_backend_name() == "postgresql":
-            return sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, **hidden)
+            options: dict[str, Any] = {"connect_timeout": _CONNECTS_S}
+            made = sa.create_engine(url, pool_size=_POOL, max_overflow=_POOL, connect_args=options, **hidden)
+            event.listen(made, "connect", _bounded)
+            return made
         if url.database in (None, "", IN_MEMORY):
             hidden |= {"poolclass": StaticPool}
-        options = {"timeout": _BUSY_S, "check_same_thread": False}
-        made = sa.create_engine(url, connect_args=options, **hidden)
+        made = sa.create_engine(url, connect_args={"timeout": _BUSY_S, "check_same_thread": False}, **hidden)
     except NoSuchModuleError:
         raise ConfigurationError(f"there is no driver `{printable(url.drivername)}`") from None
     except ImportError:
-        raise ConfigurationError("PostgreSQL needs the extra: pip install 'remediate-engine[postgres]'") from None
+        driver = printable(url.drivername)
+        raise ConfigurationError(f"`{driver}` needs its driver: pip install 'remediate-engine[postgres]'") from None
+    except (ArgumentError, TypeError, ValueError):
+        raise ConfigurationError("the ledger's URL can't be used") from None
     event.listen(made, "connect", _connected)
     event.listen(made, "begin", _begun)
     return made
+
+
+def _bounded(connection: Any, _: object) -> None:
+    """Nothing is waited for without end: neither a lock, nor a process that stands still inside a transaction."""
+    with connection.cursor() as cursor:
+        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f"set {name} = {_BOUND_MS}")
+    connection.commit()
 
 
 def _connected(connection: sqlite3.Connection, _: object) -> None:
@@ -261,4 +303,5 @@ def _passes(error: DBAPIError) -> bool:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return isinstance(cause, sqlite3.OperationalError) and any(word in str(cause) for word in _NOT_FOR_LONG)
-    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
+    state = getattr(cause, "sqlstate", None) or ""
+    return error.connection_invalidated or (isinstance(error, sa.exc.OperationalError) and not state.startswith("54"))

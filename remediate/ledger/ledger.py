@@ -20,15 +20,18 @@ from typing import Final, Self
 import sqlalchemy as sa
 
 from remediate.engine import Engine, default_engine
-from remediate.errors import InputError, LeaseLostError, LedgerError
+from remediate.errors import InputError, LeaseLostError, UnreadableStateError
 from remediate.events import (
     Accepted,
     Command,
     Event,
+    Held,
     Late,
     Mended,
     Observed,
     Refused,
+    Released,
+    Wanted,
 )
 from remediate.ledger import posting, reading, rows
 from remediate.ledger.attempting import Attempt
@@ -145,7 +148,7 @@ class Ledger:
             [leased] = rows.lease(tx, [key], self.holder, self.lease_s)
             claim = self._recorder.claimed(tx, leased)
             if claim is None:
-                raise LedgerError("what is remembered of the connection can't be read")
+                raise UnreadableStateError("what is remembered of the connection can't be read")
             return claim
 
         claim = self._database.write(work)
@@ -161,7 +164,10 @@ class Ledger:
 
         Raises:
             LeaseLostError: another has held it since; nothing was recorded.
+            InputError: there is no event.
         """
+        if not events:
+            raise InputError("expected an event at least", field="events")
 
         def work(tx: Transaction) -> tuple[Command, ...] | None:
             row = rows.locked(tx, claim.key)
@@ -261,6 +267,8 @@ class Ledger:
         """
         if isinstance(event, Observed):
             raise InputError("an observation is recorded under a claim", field="event")
+        rows.checked_key(key)
+        _checked_said(event)
 
         def work(tx: Transaction) -> tuple[Command, ...]:
             row = rows.locked(tx, key)
@@ -276,20 +284,45 @@ class Ledger:
         Raises:
             InputError: no such ticket is known.
         """
+        rows.checked_text(ticket, "ticket")
+        _checked_said(Mended(by=by, why=why))
         self._database.write(lambda tx: posting.resolve(tx, ticket, by, why))
         return self.settle()
 
     def settle(self) -> int:
         """Mend the connections behind tickets that were resolved, where that was cut short; how many."""
         behind = self._database.read(posting.behind_resolved)
+        mended = 0
         for link in behind:
-            self._database.write(partial(self._mend, link=link))
-        return len(behind)
+            try:
+                mended += self._database.write(partial(self._mend, link=link))
+            except UnreadableStateError:
+                continue  # it stays behind the ticket, and is told by `status`
+        return mended
 
-    def _mend(self, tx: Transaction, link: posting.Link) -> None:
+    def _mend(self, tx: Transaction, link: posting.Link) -> bool:
         row = rows.locked(tx, link.key)
-        if posting.unlink(tx, link.key, link.ticket) and row is not None:
-            self._recorder.take(tx, row, [Mended(by=link.by, why=link.why or f"resolved {link.ticket}")], token=None)
+        if not posting.unlink(tx, link.key, link) or row is None:
+            return False
+        mended = Mended(by=link.by, why=link.why or f"resolved {link.ticket}", ticket=link.ticket)
+        self._recorder.take(tx, row, [mended], token=None)
+        return True
+
+    def forget(self, key: str) -> None:
+        """Forget a connection: its state, its journal, and what was to be said of it.
+
+        Raises:
+            InputError: it is not known.
+        """
+
+        def work(tx: Transaction) -> None:
+            if rows.locked(tx, rows.checked_key(key)) is None:
+                raise InputError("no such connection is known", field="key")
+            posting.forget(tx, key)
+            for table in (journal, connections):
+                tx.execute(sa.delete(table).where(table.c.key == key))
+
+        self._database.write(work)
 
     def standing(self, key: str) -> Standing:
         """How a connection stands.
@@ -297,7 +330,7 @@ class Ledger:
         Raises:
             InputError: it is not known.
         """
-        found = self._database.read(partial(reading.standing, key=key))
+        found = self._database.read(partial(reading.standing, key=rows.checked_key(key)))
         if found is None:
             raise InputError("no such connection is known", field="key")
         return found
@@ -338,3 +371,11 @@ class Ledger:
             return None if at_s is None else max(0.0, at_s - tx.now_s)
 
         return self._database.read(work)
+
+
+def _checked_said(event: Event) -> None:
+    """What people say is text that every database can hold, and somebody says it."""
+    if isinstance(event, Mended | Held | Released | Wanted):
+        rows.checked_text(event.why, "why")
+        if not rows.checked_text(event.by, "by").strip():
+            raise InputError("expected who says so", field="by")

@@ -17,7 +17,7 @@ from remediate.ledger.database import Database, Transaction
 from remediate.ledger.records import Request, message
 from remediate.ledger.schema import links, outbox, tickets
 
-__all__ = ["Link", "Message", "Outbox", "behind_resolved", "delivered_before", "post", "resolve", "unlink"]
+__all__ = ["Link", "Message", "Outbox", "behind_resolved", "delivered_before", "forget", "post", "resolve", "unlink"]
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +45,7 @@ class Link:
 
     ticket: str
     key: str
+    generation: int
     by: str
     why: str
 
@@ -56,10 +57,14 @@ def post(tx: Transaction, key: str, requests: Iterable[Request]) -> None:
         if isinstance(request, OpenTicket):
             identity = _opened(tx, key, request)
         elif isinstance(request, ResolveTicket):
-            _closed(tx, request.ticket)
+            identity = _closed(tx, request.ticket)
         if identity is not None:
-            row = {"id": identity, "key": key, "kind": _kind(request), "created_s": tx.now_s, "due_s": tx.now_s}
-            tx.execute(tx.insert(outbox), row | {"message": message(request, key, tx.now_s, identity), "tries": 0})
+            _put(tx, key, request, identity)
+
+
+def _put(tx: Transaction, key: str, request: Request, identity: str) -> None:
+    row = {"id": identity, "key": key, "kind": _kind(request), "created_s": tx.now_s, "due_s": tx.now_s}
+    tx.execute(tx.insert(outbox), row | {"message": message(request, key, tx.now_s, identity), "tries": 0})
 
 
 def _kind(request: Request) -> str:
@@ -81,14 +86,21 @@ def _opened(tx: Transaction, key: str, request: OpenTicket) -> str | None:
         return None
     opened = {"generation": generation, "is_open": True, "opened_s": tx.now_s}
     tx.execute(sa.update(tickets).where(tickets.c.id == request.id), opened | {"resolved_s": None})
-    return request.id if generation == 1 else f"{request.id}/{generation}"
+    return _of(request.id, generation)
 
 
-def _closed(tx: Transaction, ticket: str, by: str | None = None, why: str | None = None) -> None:
+def _of(ticket: str, generation: int) -> str:
+    return ticket if generation == 1 else f"{ticket}/{generation}"
+
+
+def _closed(tx: Transaction, ticket: str, by: str | None = None, why: str | None = None) -> str | None:
+    """Close a ticket. The id of the message that says so; None: it was closed."""
+    row = tx.row(sa.select(tickets).where(tickets.c.id == ticket).with_for_update())
+    if row is None or not row.is_open:
+        return None
     values = {"is_open": False, "resolved_s": tx.now_s, "resolved_by": by, "resolved_why": why}
-    tx.execute(sa.update(tickets).where(tickets.c.id == ticket, tickets.c.is_open), values)
-    if by is None:  # the connection is well, so nobody behind it is to be mended
-        tx.execute(sa.delete(links).where(links.c.ticket == ticket))
+    tx.execute(sa.update(tickets).where(tickets.c.id == ticket), values)
+    return f"{_of(ticket, row.generation)}/resolved"
 
 
 def resolve(tx: Transaction, ticket: str, by: str, why: str) -> None:
@@ -99,24 +111,35 @@ def resolve(tx: Transaction, ticket: str, by: str, why: str) -> None:
     """
     if tx.row(sa.select(tickets.c.id).where(tickets.c.id == ticket).with_for_update()) is None:
         raise InputError("no such ticket is known", field="ticket")
-    _closed(tx, ticket, by, why)
+    identity = _closed(tx, ticket, by, why)
+    if identity is not None:
+        _put(tx, "", ResolveTicket(id=identity, ticket=ticket), identity)
 
 
 def behind_resolved(tx: Transaction) -> list[Link]:
     """The connections behind tickets that somebody has resolved."""
     query = (
-        sa.select(links.c.ticket, links.c.key, tickets.c.resolved_by, tickets.c.resolved_why)
+        sa.select(links, tickets.c.resolved_by, tickets.c.resolved_why)
         .join(tickets, tickets.c.id == links.c.ticket)
         .where(sa.or_(sa.not_(tickets.c.is_open), links.c.generation < tickets.c.generation))
         .order_by(links.c.ticket, links.c.key)
     )
-    return [Link(row.ticket, row.key, row.resolved_by or "", row.resolved_why or "") for row in tx.execute(query)]
+    found = tx.execute(query)
+    return [Link(row.ticket, row.key, row.generation, row.resolved_by or "", row.resolved_why or "") for row in found]
 
 
-def unlink(tx: Transaction, key: str, ticket: str | None = None) -> bool:
+def unlink(tx: Transaction, key: str, link: Link | None = None) -> bool:
     """A connection is behind a ticket no longer, or behind any; whether it was."""
     mine = sa.delete(links).where(links.c.key == key)
-    return tx.execute(mine if ticket is None else mine.where(links.c.ticket == ticket)).rowcount > 0
+    if link is not None:
+        mine = mine.where(links.c.ticket == link.ticket, links.c.generation == link.generation)
+    return tx.execute(mine).rowcount > 0
+
+
+def forget(tx: Transaction, key: str) -> None:
+    """Forget what was to be said of a connection."""
+    unlink(tx, key)
+    tx.execute(sa.delete(outbox).where(outbox.c.key == key))
 
 
 def delivered_before(moment_s: float) -> sa.Delete:

@@ -122,7 +122,7 @@ def standing(tx: Transaction, key: str) -> Standing | None:
     return Standing(
         key=key,
         state=state,
-        decision=None if row.decision is None else from_json(row.decision),
+        decision=_decision(row.decision),
         version=row.version,
         due_s=row.due_s,
         every_s=row.every_s,
@@ -130,6 +130,14 @@ def standing(tx: Transaction, key: str) -> Standing | None:
         holder=row.holder if row.leased_until_s > tx.now_s else None,
         tickets=tuple(open_ones.scalars()),
     )
+
+
+def _decision(text: str | None) -> Decision | None:
+    """The latest decision; None: there is none that can be read."""
+    try:
+        return None if text is None else from_json(text)
+    except InputError:
+        return None
 
 
 def overview(tx: Transaction) -> Overview:

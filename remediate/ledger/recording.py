@@ -5,7 +5,7 @@ Knows rows and the machine, and not why an event is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -14,13 +14,13 @@ from sqlalchemy.engine import Row
 
 from remediate.decision import Decision, headline
 from remediate.engine import Engine
-from remediate.errors import InputError, LedgerError
+from remediate.errors import InputError, UnreadableStateError
 from remediate.events import Command, Event, Trigger, WaitUntil, Wanted
 from remediate.ledger import posting, rows
 from remediate.ledger.database import Transaction
 from remediate.ledger.records import Request, kind_of_event, read_state, write_event, write_state
 from remediate.ledger.schema import UNREADABLE, journal
-from remediate.state import State
+from remediate.state import BEFORE, State
 from remediate.wire import to_json
 
 __all__ = ["Claim", "Recorder", "due_again_s"]
@@ -81,13 +81,13 @@ class Recorder:
         return Claim(key=row.key, token=row.token, state=state, wants_sync=wants)
 
     def take(
-        self, tx: Transaction, row: Row[Any], events: Iterable[Event], *, token: int | None
+        self, tx: Transaction, row: Row[Any], events: Sequence[Event], *, token: int | None
     ) -> tuple[Command, ...]:
         """Let the machine take events, and record all that comes of it."""
         try:
             state = read_state(row.state)
         except InputError:
-            raise LedgerError("what is remembered of the connection can't be read") from None
+            raise UnreadableStateError("what is remembered of the connection can't be read") from None
         version, was_open = row.version, state.is_open
         latest = {"decision": row.decision, "answer": row.answer}
         requests: list[Request] = []
@@ -107,7 +107,7 @@ class Recorder:
         if was_open and not state.is_open:
             posting.unlink(tx, row.key)
         changed = {"version": version, "state": write_state(state), **latest}
-        rows.update(tx, row.key, **changed, **self._next(tx, row, last, events, token))
+        rows.update(tx, row.key, **changed, **self._next(tx, row, last, state, events, token))
         return (*requests, last)
 
     def _entry(
@@ -124,17 +124,19 @@ class Recorder:
         }
 
     def _next(
-        self, tx: Transaction, row: Row[Any], last: Command, events: Iterable[Event], token: int | None
+        self, tx: Transaction, row: Row[Any], last: Command, state: State, events: Sequence[Event], token: int | None
     ) -> dict[str, Any]:
         """When the connection is due, and whether it is still held."""
         values: dict[str, Any] = {}
-        if any(isinstance(event, Wanted) for event in events) and row.every_s is not None:
-            values["sync_at_s"] = tx.now_s + row.every_s
+        if row.every_s is not None and any(isinstance(event, Wanted) for event in events):
+            again_s = last.at_s if isinstance(last, WaitUntil) and state.unanswered else None
+            values["sync_at_s"] = again_s or rows.slot(row.key, row.every_s, tx.now_s)
         sync_at_s = values.get("sync_at_s", row.sync_at_s)
         if token is None and row.leased_until_s > tx.now_s:
             return values  # whoever holds it goes on from here
         if isinstance(last, WaitUntil):
-            return values | {"due_s": rows.earliest(last.at_s, sync_at_s), "leased_until_s": 0.0, "holder": None}
+            at_s = tx.now_s if state.asked_s == BEFORE else last.at_s  # nobody has looked yet
+            return values | {"due_s": rows.earliest(at_s, sync_at_s), "leased_until_s": 0.0, "holder": None}
         if token is None:
             return values | {"due_s": tx.now_s}
         until_s = tx.now_s + self.lease_s

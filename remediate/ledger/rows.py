@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from math import floor
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from remediate.ledger.records import write_state
 from remediate.ledger.schema import connections
 from remediate.state import State
 
-__all__ = ["checked_key", "due", "earliest", "enroll", "lease", "locked", "update"]
+__all__ = ["checked_key", "checked_text", "due", "earliest", "enroll", "lease", "locked", "slot", "update"]
 
 
 _LONGEST_KEY: Final = 512
@@ -35,9 +36,12 @@ def enroll(tx: Transaction, keys: Sequence[str], every_s: float | None) -> None:
         return
     period = every_s or None
     others = sa.and_(connections.c.key.in_(keys), connections.c.every_s.is_distinct_from(period))
-    for row in tx.execute(sa.select(connections.c.key, connections.c.due_s).where(others).with_for_update()).all():
-        sync_at_s = None if period is None else tx.now_s + period * _phase(row.key)
-        update(tx, row.key, every_s=period, sync_at_s=sync_at_s, due_s=earliest(row.due_s, sync_at_s))
+    for row in tx.execute(sa.select(connections).where(others).with_for_update()).all():
+        sync_at_s = None if period is None else slot(row.key, period, tx.now_s)
+        due_s = earliest(row.due_s, sync_at_s)
+        held_until_s = row.leased_until_s or due_s
+        due_s = None if due_s is None or held_until_s is None else max(due_s, held_until_s)
+        update(tx, row.key, every_s=period, sync_at_s=sync_at_s, due_s=due_s)
 
 
 def checked_key(key: str) -> str:
@@ -46,22 +50,34 @@ def checked_key(key: str) -> str:
     Raises:
         InputError: it is none.
     """
-    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or "\0" in key:
-        raise InputError(f"expected a key of 1 to {_LONGEST_KEY} characters", field="key")
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        raise InputError("expected text without lone surrogates", field="key") from None
+    if not isinstance(key, str) or not key or len(checked_text(key, "key").encode()) > _LONGEST_KEY:
+        raise InputError(f"expected a key of 1 to {_LONGEST_KEY} bytes", field="key")
     return key
+
+
+def checked_text(text: str, field: str) -> str:
+    """A text that every database can hold.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError("expected text without lone surrogates", field=field) from None
+    if "\0" in text:
+        raise InputError("expected text without NUL", field=field)
+    return text
 
 
 def _unknown(key: str) -> str:
     return write_state(State(key=key))
 
 
-def _phase(key: str) -> float:
-    """Where in the period a connection has its turn, from 0 up to 1: its own, and always the same."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32
+def slot(key: str, every_s: float, now_s: float) -> float:
+    """When a connection's next turn is: each has its own place in the period, whatever happened before."""
+    place_s = every_s * int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**32
+    return place_s + every_s * (floor((now_s - place_s) / every_s) + 1)
 
 
 def locked(tx: Transaction, key: str) -> Row[Any] | None:
