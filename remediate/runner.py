@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
@@ -16,9 +17,9 @@ import attrs
 import tenacity
 
 from remediate import sending
-from remediate.errors import LeaseLostError, LedgerError
+from remediate.errors import InputError, LeaseLostError, LedgerError, printable
 from remediate.events import Command, Event, Observed, Trigger, WaitUntil, Wanted
-from remediate.ledger import Claim, Ledger, Message
+from remediate.ledger import Claim, Ledger, Message, checked_key
 from remediate.observation import Observation
 from remediate.sending import Send
 from remediate.telemetry import Telemetry
@@ -34,6 +35,7 @@ _AFTER_FAULT_S: Final = 60.0
 _TRIES: Final = 3
 _AGAIN_S: Final = 30.0
 _LONGEST_AGAIN_S: Final = 3600.0
+_DOUBLES: Final = 10
 _BATCH: Final = 16
 _HOUSE_S: Final = 60.0
 _SHORTEST_REST_S: Final = 0.01
@@ -74,6 +76,7 @@ class Runner:
         every_s: how often a sync is wanted where all is well, seconds; None: it only remedies.
         keep_s: how long the journal and delivered messages are kept, seconds; default 90 days.
         send: delivers messages; default: lines in the log; None: another process does.
+        send_within_s: how long a try of a delivery may take, real seconds; default 30.
         concurrency: how many connections are looked at at once; default 32.
         idle_s: how often it is asked what is due where nothing was, seconds; default 1.
         grace_s: how long what is under way may take to end, once it is told to stop, seconds; default 30.
@@ -88,39 +91,42 @@ class Runner:
     every_s: float | None = None
     keep_s: float = 90 * 86_400.0
     send: Send | None = sending.log
+    send_within_s: float = 30.0
     concurrency: int = 32
     idle_s: float = 1.0
     grace_s: float = 30.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     tally: Tally = attrs.field(factory=Tally)
-    _threads: ThreadPoolExecutor = attrs.field(init=False)
+    _threads: ThreadPoolExecutor = attrs.field(init=False, repr=False)
     _telemetry: Telemetry = attrs.field(init=False, factory=Telemetry)
-
-    def __attrs_post_init__(self) -> None:
-        self._threads = ThreadPoolExecutor(self.ledger.writers, thread_name_prefix="ledger")
 
     async def run(self, stop: asyncio.Event) -> Tally:
         """Remedy until it is told to stop; then let what is under way end, and deliver what it asked for.
 
+        Once it is told to stop, it takes no longer than twice `grace_s`.
+
         Raises:
             LedgerError: the ledger can't be read or written, and not because of one connection.
         """
-        await self._keep_house()
+        self._threads = ThreadPoolExecutor(self.ledger.writers, thread_name_prefix="ledger")
         tended = asyncio.Event()
         tending = asyncio.create_task(self._tend(stop), name="connections")
         tending.add_done_callback(lambda _: tended.set())
-        tasks = [tending]
+        house = asyncio.create_task(self._keep_house(stop), name="house")
+        tasks = [tending, house]
         if self.send is not None:
-            delivers = partial(self._deliver, self.send)
-            tasks.append(asyncio.create_task(self._repeat(delivers, tended, self.idle_s), name="outbox"))
-        tasks.append(asyncio.create_task(self._repeat(self._keep_house, stop, _HOUSE_S), name="house"))
+            tasks.append(asyncio.create_task(self._deliver(self.send, tended), name="outbox"))
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            pending = set(tasks)
+            while not pending <= {house}:  # which nobody waits for at the end
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                if any(task.cancelled() or task.exception() for task in done):
+                    break
         finally:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            self._threads.shutdown()
+            self._threads.shutdown(wait=False, cancel_futures=True)
         for fault in ended:
             if isinstance(fault, Exception):
                 raise fault
@@ -128,21 +134,53 @@ class Runner:
 
     async def _tend(self, stop: asyncio.Event) -> None:
         """Claim what is due, as much as may be under way at once."""
+
+        async def claim(free: int) -> list[Claim]:
+            return await self._do(self.ledger.claim, free)
+
+        await self._keep_up(stop, self.concurrency, claim, self._remedy, self._rest)
+
+    async def _deliver(self, send: Send, stop: asyncio.Event) -> None:
+        """Deliver what is due; when it is told to stop, what is due by then as well, as far as there is time."""
+
+        async def take(free: int) -> list[Message]:
+            return await self._do(self.ledger.outbox.take, free, again_s=self.ledger.lease_s)
+
+        async def rest(stopping: asyncio.Event) -> None:
+            await self._either(stopping, self.idle_s)
+
+        deliver = partial(self._deliver_one, send)
+        await self._keep_up(stop, _BATCH, take, deliver, rest)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.grace_s):
+                while messages := await take(_BATCH):
+                    await asyncio.gather(*map(deliver, messages))
+
+    async def _keep_up(
+        self,
+        stop: asyncio.Event,
+        limit: int,
+        take: Callable[[int], Awaitable[list[T]]],
+        handle: Callable[[T], Coroutine[None, None, None]],
+        rest: Callable[[asyncio.Event], Awaitable[None]],
+    ) -> None:
+        """Take things as they are due, and handle so many at once; what is under way at the end may end."""
         under_way: set[asyncio.Task[None]] = set()
+        stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                free = self.concurrency - len(under_way)
-                claims = await self._do(self.ledger.claim, free) if free else []
-                under_way |= {asyncio.create_task(self._remedy(claim), name=claim.key) for claim in claims}
+                free = limit - len(under_way)
+                taken = await take(free) if free else []
+                under_way |= {asyncio.create_task(handle(one)) for one in taken}
                 if not free:
-                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                elif not claims:
-                    await self._rest(stop)
+                    await asyncio.wait({*under_way, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                elif not taken:
+                    await rest(stop)
                 under_way = {task for task in under_way if not task.done()}
             if under_way:
                 await asyncio.wait(under_way, timeout=self.grace_s)
         finally:
-            for task in under_way:
+            for task in (*under_way, stopping):
                 task.cancel()
 
     async def _rest(self, stop: asyncio.Event) -> None:
@@ -159,20 +197,35 @@ class Runner:
             for wait in waits:
                 wait.cancel()
 
-    async def _repeat(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event, every_s: float) -> None:
-        """Do work again and again, and once more when it is told to stop."""
+    async def _keep_house(self, stop: asyncio.Event) -> None:
+        """Remember connections that are new, finish what was cut short, and forget what is old; again and again."""
         while not stop.is_set():
-            await work()
-            await self._either(stop, every_s)
-        await work()
+            if self.keys is not None:
+                await self._enroll(self.keys)
+            await self._do(self.ledger.settle)
+            await self._do(self.ledger.prune, self.keep_s)
+            self._telemetry.lags(await self._do(self.ledger.outbox.lag_s))
+            await self._either(stop, _HOUSE_S)
 
-    async def _keep_house(self) -> None:
-        """Remember connections that are new, finish what was cut short, and forget what is old."""
-        if self.keys is not None:
-            await self._do(lambda keys: self.ledger.enroll(keys(), every_s=self.every_s), self.keys)
-        await self._do(self.ledger.settle)
-        await self._do(self.ledger.prune, self.keep_s)
-        self._telemetry.lags(await self._do(self.ledger.outbox.lag_s))
+    async def _enroll(self, keys: Callable[[], Iterable[str]]) -> None:
+        """Remember the connections that there are; a fault in finding them leaves those that are known."""
+        try:
+            found = list(await asyncio.to_thread(keys))
+        except Exception:  # whatever it raises, those that are known are looked after
+            self.tally.faults += 1
+            _log.exception("which connections there are could not be found out")
+            return
+        good = [key for key in found if self._is_key(key)]
+        await self._do(self.ledger.enroll, good, every_s=self.every_s)
+
+    def _is_key(self, key: str) -> bool:
+        try:
+            checked_key(key)
+        except InputError as error:
+            self.tally.faults += 1
+            _log.error("a connection that can't be remembered: %s", error)
+            return False
+        return True
 
     async def _remedy(self, claim: Claim) -> None:
         """Carry out what the life of a connection asks for, until it waits."""
@@ -182,7 +235,7 @@ class Runner:
             self.tally.leases_lost += 1
         except LedgerError as error:
             self.tally.faults += 1
-            _log.error("the ledger: %s", error, extra={"remediate_key": claim.key})
+            _log.error("the ledger, for `%s`: %s", printable(claim.key), error, extra={"remediate_key": claim.key})
 
     async def _advance(self, claim: Claim) -> None:
         try:
@@ -194,7 +247,7 @@ class Runner:
             raise
         except Exception:  # whatever a call raises is no answer, so nothing is recorded
             self.tally.faults += 1
-            _log.exception("a call raised", extra={"remediate_key": claim.key})
+            _log.exception("a call about `%s` raised", printable(claim.key), extra={"remediate_key": claim.key})
             await self._do(self.ledger.release, claim, again_s=_AFTER_FAULT_S)
 
     async def _look(self, claim: Claim, *, wants_sync: bool = False) -> Command:
@@ -217,11 +270,6 @@ class Runner:
             self.tally.late += 1
             raise
 
-    async def _deliver(self, send: Send) -> None:
-        """Deliver what is due."""
-        while messages := await self._do(self.ledger.outbox.take, _BATCH, again_s=self.ledger.lease_s):
-            await asyncio.gather(*(self._deliver_one(send, message) for message in messages))
-
     async def _deliver_one(self, send: Send, message: Message) -> None:
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(_TRIES),
@@ -230,15 +278,37 @@ class Runner:
             reraise=True,
         )
         try:
-            await retrying(send, message)
-        except Exception as error:  # whatever a sender raises: the message stays, and says why
+            await self._tried(retrying, send, message)
+        except LedgerError as error:
+            self.tally.faults += 1
+            _log.error("the ledger: %s", error)
+
+    async def _tried(self, retrying: tenacity.AsyncRetrying, send: Send, message: Message) -> None:
+        try:
+            await retrying(self._send_once, send, message)
+        except (
+            Exception,
+            asyncio.CancelledError,
+        ) as error:  # the message stays, and says why
+            if _is_cancelled():
+                raise
             self.tally.undelivered += 1
-            again_s = min(_LONGEST_AGAIN_S, _AGAIN_S * 2.0**message.tries)
+            again_s = min(_LONGEST_AGAIN_S, _AGAIN_S * 2.0 ** min(message.tries, _DOUBLES))
             await self._do(self.ledger.outbox.failed, message, sending.fault(error), again_s=again_s)
         else:
             self.tally.delivered += 1
             await self._do(self.ledger.outbox.delivered, message)
 
+    async def _send_once(self, send: Send, message: Message) -> None:
+        async with asyncio.timeout(self.send_within_s):
+            await send(message)
+
     async def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work of the ledger's, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that somebody cancels, rather than something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

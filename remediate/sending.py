@@ -37,8 +37,10 @@ _LONGEST_KEY: Final = 64
 
 
 async def log(message: Message) -> None:
-    """Write a message to the log `remediate.sending`, at level INFO, as one line."""
-    _log.info("%s %s", message.kind, message.content, extra={"remediate_id": message.id, "remediate_key": message.key})
+    """Write a message to the log `remediate.sending` as one line, at level WARNING, for somebody has to act."""
+    _log.warning(
+        "%s %s", message.kind, message.content, extra={"remediate_id": message.id, "remediate_key": message.key}
+    )
 
 
 def call(function: Callable[[dict[str, Any]], object]) -> Send:
@@ -53,8 +55,10 @@ def call(function: Callable[[dict[str, Any]], object]) -> Send:
         content = json.loads(message.content)
         if inspect.iscoroutinefunction(function):
             await function(content)
-        else:
-            await asyncio.to_thread(function, content)
+            return
+        made = await asyncio.to_thread(function, content)
+        if inspect.isawaitable(made):
+            await made
 
     return send
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from remediate.errors import LedgerError
-from remediate.events import Held, Mended, Released
+from remediate.events import Held, Mended, Observed, Released
 from remediate.ledger import Ledger, Message
+from remediate.ledger.schema import connections, outbox
 from remediate.runner import Runner, Tally
 from remediate.upstreams.layer import ApiFailure
 from remediate.upstreams.layer.client import AsyncLayerClient
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, Trouble, serving
 from tests.layer_calls import LAPSED as LAPSED_AT_LAYER
-from tests.lives import DOWN, WELL
+from tests.lives import BROKEN, DOWN, LAPSED, WELL
 
 SPEED = 300.0
 PASSING = Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=300)
@@ -217,3 +218,99 @@ def test_a_connection_that_another_took_is_left_to_them() -> None:
         tally = running(ledger, lambda: ledger.overview().held == 1, observe=slow, trigger=asks(WELL), concurrency=1)
         assert tally.leases_lost >= 1
         assert ledger.history("a") == []
+
+
+@pytest.fixture
+def notified() -> Iterator[Ledger]:
+    """A ledger with messages that wait for delivery."""
+    with Ledger() as ledger:
+        for key in ("a", "b"):
+            claim = ledger.claim_one(key)
+            assert claim is not None
+            ledger.record(claim, Observed(observation=LAPSED, asked_s=ledger.moment(claim)))
+        yield ledger
+
+
+def stops_within(seconds: float, ledger: Ledger, **more: Any) -> Tally:
+    async def run() -> Tally:
+        stop = asyncio.Event()
+        runner = Runner(ledger=ledger, trigger=asks(WELL), idle_s=0.02, grace_s=0.2, **more)
+        task = asyncio.create_task(runner.run(stop))
+        await asyncio.sleep(0.3)
+        stop.set()
+        return await asyncio.wait_for(task, seconds)
+
+    return asyncio.run(run())
+
+
+async def hangs(_: object) -> Any:
+    await asyncio.sleep(60)
+
+
+def test_nothing_that_hangs_keeps_it(notified: Ledger) -> None:
+    notified.enroll(["c"])
+    stops_within(2, notified, observe=hangs, concurrency=1, send=None)
+    stops_within(2, notified, observe=asks(WELL), send=hangs)
+    tally = stops_within(2, notified, observe=asks(WELL), keys=lambda: time.sleep(1.5) or ["d"])
+    assert tally.faults == 0
+
+
+def test_a_receiver_that_hangs_keeps_no_other(notified: Ledger) -> None:
+    sent: list[str] = []
+
+    async def send(message: Message) -> None:
+        if message.key == "a":
+            await hangs(message)
+        sent.append(message.key)
+
+    for key in ("c", "d"):
+        claim = notified.claim_one(key)
+        assert claim is not None
+        notified.record(claim, Observed(observation=LAPSED, asked_s=notified.moment(claim)))
+    running(notified, lambda: sorted(sent) == ["b", "c", "d"], observe=asks(WELL), trigger=asks(WELL), send=send)
+
+
+def test_a_receiver_that_takes_too_long_or_cancels_is_a_fault(notified: Ledger) -> None:
+    async def cancels(message: Message) -> None:
+        if message.key == "a":
+            raise asyncio.CancelledError
+        await asyncio.sleep(1)
+
+    more = {"observe": asks(WELL), "trigger": asks(WELL), "send": cancels, "send_within_s": 0.05}
+    running(notified, lambda: len(notified.overview().failing) == 2, **more)
+    assert sorted(one.fault for one in notified.overview().failing) == ["CancelledError", "TimeoutError"]
+
+
+def test_a_message_that_failed_for_ever_stops_nothing(notified: Ledger) -> None:
+    notified._database.write(lambda tx: tx.execute(outbox.update(), {"tries": 5_000}))
+
+    async def fails(message: Message) -> None:
+        raise ConnectionError
+
+    running(notified, lambda: len(notified.overview().failing) == 2, observe=asks(WELL), trigger=asks(WELL), send=fails)
+
+
+def test_what_finding_connections_raises_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def breaks() -> list[str]:
+        raise ConnectionError("no table")
+
+    with Ledger() as ledger:
+        ledger.enroll(["a"])
+        looks = {"observe": asks(WELL), "trigger": asks(WELL)}
+        tally = running(ledger, lambda: ledger.overview().answers == {"no_op healthy": 1}, keys=breaks, **looks)
+        assert tally.faults == 1
+        assert "no table" in caplog.text
+        running(ledger, lambda: ledger.overview().answers == {"no_op healthy": 2}, keys=lambda: ["", "b"], **looks)
+        assert ledger.overview().connections == 2
+
+
+def test_one_damaged_connection_behind_a_ticket_stops_no_other(notified: Ledger) -> None:
+    for key in ("x", "y"):
+        claim = notified.claim_one(key)
+        assert claim is not None
+        notified.record(claim, Observed(observation=BROKEN, asked_s=notified.moment(claim)))
+    [ticket] = notified.overview().tickets
+    damaged = connections.update().where(connections.c.key == "x")
+    notified._database.write(lambda tx: tx.execute(damaged, {"state": "{"}))
+    assert notified.resolve(ticket.id, by="Layer") == 1
+    running(notified, lambda: notified.standing("y").version > 2, observe=asks(WELL), trigger=asks(WELL), send=None)

@@ -152,3 +152,13 @@ def test_the_log_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
 def test_only_our_own_words_are_told_of_a_fault() -> None:
     assert sending.fault(DeliveryError("answered 500")) == "answered 500"
     assert sending.fault(ValueError("s3cret")) == "ValueError"
+
+
+def test_what_a_function_leaves_to_be_awaited_is_awaited() -> None:
+    called: list[str] = []
+
+    async def post(content: dict[str, Any]) -> None:
+        called.append(content["id"])
+
+    asyncio.run(sending.call(lambda content: post(content))(MESSAGE))  # type: ignore[arg-type]  # a coroutine runs
+    assert called == [json.loads(CONTENT)["id"]]

@@ -89,12 +89,14 @@ def test_a_runner_says_how_far_the_outbox_lags_and_traces_its_work(
         running = asyncio.create_task(runner.run(stop))
         while not ledger.overview().waiting:
             await asyncio.sleep(0.01)
-        clock.now_s += 70
+        await asyncio.sleep(0.3)
         stop.set()
         await running
 
     with Ledger(clock=clock) as ledger:
         ledger.enroll(["acme"])
+        asyncio.run(run(ledger))
+        clock.now_s += 70
         asyncio.run(run(ledger))
     assert measured(reader)["remediate.outbox.lag"] == {(): 70}
     finished: Any = spans.get_finished_spans()

@@ -45,6 +45,7 @@ app.command("status")(status.status)
 app.command("repaired")(ledger.repaired)
 app.command("hold")(ledger.hold)
 app.command("release")(ledger.release)
+app.command("forget")(ledger.forget)
 app.command("sandbox")(sandbox.sandbox)
 app.command("demo")(demo.demo)
 

@@ -15,7 +15,7 @@ from remediate.errors import ConfigurationError, InputError, LedgerError
 if TYPE_CHECKING:
     from remediate.ledger import Ledger
 
-__all__ = ["Address", "By", "Key", "Policy", "Why", "hold", "opened_ledger", "release", "repaired"]
+__all__ = ["Address", "By", "Key", "Policy", "Why", "forget", "hold", "opened_ledger", "release", "repaired"]
 
 _VARIABLE: Final = "REMEDIATE_LEDGER"
 
@@ -41,7 +41,8 @@ def opened_ledger(address: str, policy: str = "layer-quickbooks", *, exists: boo
     engine = output.load_engine(policy)
     from remediate.ledger import Ledger
 
-    if exists and "://" not in address and not os.path.exists(address):  # noqa: PTH110  # what a person typed
+    file = address.removeprefix("sqlite:///").partition("?")[0]
+    if exists and "://" not in file and not file.startswith("file:") and not os.path.exists(file):  # noqa: PTH110  # what a person typed
         output.refuse("the ledger: no such file")
     try:
         with Ledger(address, engine=engine) as ledger:
@@ -101,6 +102,17 @@ def release(
 
     with opened_ledger(ledger, policy, exists=True) as made, _known():
         made.tell(key, Released(by=by, why=why))
+
+
+def forget(key: Key, ledger: Address = "remediate.db", policy: Policy = "layer-quickbooks") -> None:
+    """Forget a connection: what is remembered of it, its journal, and what was to be said of it.
+
+    Exit status: 0 forgotten, 1 nothing of that name is known, 2 wrong usage or a ledger that fails.
+
+    Example: remediate forget acme
+    """
+    with opened_ledger(ledger, policy, exists=True) as made, _known():
+        made.forget(key)
 
 
 @contextmanager

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _SECRET: Final = "REMEDIATE_WEBHOOK_SECRET"  # noqa: S105  # the name of one
+_INTERRUPTED: Final = 128 + 2
+"""Exit status: told to stop a second time, before what was under way had ended."""
+_LONGEST_S: Final = 366 * 86_400.0
 _NEVER: Final = "never"
 _UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|min|m|h|d)", re.ASCII)
@@ -49,7 +52,8 @@ def run(
     Several processes may share one PostgreSQL. What one left half done, the next one continues.
     Without --webhook, notices and tickets are lines of the log, on stderr.
 
-    Exit status: 0 told to stop, 1 some line of the file was bad, 2 wrong usage or a ledger that fails.
+    Exit status: 0 told to stop, 1 some line of the file was bad, 2 wrong usage or a ledger that fails,
+    130 told to stop twice.
 
     Example: remediate run ids.txt --ledger postgresql://localhost/remediate --every 6h
     """
@@ -58,13 +62,15 @@ def run(
         output.refuse("--every is for the business ids of a file")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    keys = [] if file is None else _keys(file)
     with opened_ledger(ledger, policy) as made:
-        keys = [] if file is None else _keys(file)
         try:
             made.enroll(keys, every_s=every_s)
             tally = asyncio.run(_run(made, concurrency, webhook))
         except (ConfigurationError, LedgerError) as error:
             output.refuse(str(error))
+        except asyncio.CancelledError:
+            raise typer.Exit(_INTERRUPTED) from None
     output.complain(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in attrs.asdict(tally).items()))
 
 
@@ -72,9 +78,16 @@ async def _run(ledger: Ledger, concurrency: int, webhook: str | None) -> Tally:
     from remediate import sending
     from remediate.runner import Runner
 
-    stop = asyncio.Event()
+    stop, main = asyncio.Event(), asyncio.current_task()
+
+    def told() -> None:
+        """Gently at first; at the second time, at once."""
+        if stop.is_set() and main is not None:
+            main.cancel()
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told)
     send: Send = sending.log
     if webhook is not None:
         send = sending.Webhook(webhook, os.environ.get(_SECRET, ""))
@@ -90,8 +103,8 @@ async def _run(ledger: Ledger, concurrency: int, webhook: str | None) -> Tally:
 def _seconds(text: str) -> float:
     found = _DURATION.fullmatch(text.strip())
     seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if text != _NEVER and seconds < 60:
-        output.refuse("--every: expected `never`, or a duration of a minute or more, for instance 90min, 6h or 1d")
+    if text != _NEVER and not 60 <= seconds <= _LONGEST_S:
+        output.refuse("--every: expected `never`, or a duration of a minute to a year, for instance 90min, 6h or 1d")
     return seconds
 
 
