@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from remediate import Engine
-from remediate.ledger import IN_MEMORY
+from remediate.ledger import IN_MEMORY, Ledger
 from remediate.upstreams.layer.calls import Calls
 from remediate.upstreams.layer.environment import find_credentials, find_environment
+from tests.layer_calls import Clock
 from tests.ledgers import new_database
 from tests.lines import BASE, Line
 
@@ -64,3 +65,24 @@ def line() -> Line:
 @pytest.fixture
 def calls(line: Line) -> Calls:
     return Calls(line, find_environment(BASE), find_credentials("me", "s3cret"), lambda: line.now_s)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(address: str, clock: Clock) -> Iterator[Ledger]:
+    with Ledger(address, clock=clock, lease_s=100, holder="one") as made:
+        yield made
+
+
+@pytest.fixture
+def other(ledger: Ledger, address: str, clock: Clock) -> Iterator[Ledger]:
+    """Another process's, as far as the database can tell; in memory there is none."""
+    if address == ":memory:":
+        yield ledger
+        return
+    with Ledger(address, clock=clock, lease_s=100, holder="other") as made:
+        yield made

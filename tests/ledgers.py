@@ -6,9 +6,12 @@ from itertools import count
 
 import psycopg
 
-from remediate.ledger import Ledger
+from remediate.events import Observed, Trigger, WaitUntil
+from remediate.ledger import Claim, Ledger
 from remediate.ledger.database import Transaction
 from remediate.ledger.schema import meta, metadata
+from tests.layer_calls import Clock
+from tests.lives import DOWN
 
 _numbers = count(1)
 
@@ -31,3 +34,19 @@ def emptied(ledger: Ledger) -> Ledger:
 
     ledger._database.write(empty)
     return ledger
+
+
+def saw(ledger: Ledger, claim: Claim, observation: object) -> list[object]:
+    return list(ledger.record(claim, Observed(observation=observation, asked_s=ledger.moment(claim))))
+
+
+def until_triggered(ledger: Ledger, clock: Clock, key: str = "acme") -> tuple[Claim, Trigger]:
+    for _ in range(5):
+        claim = ledger.claim_one(key)
+        assert claim is not None
+        last = saw(ledger, claim, DOWN)[-1]
+        if isinstance(last, Trigger):
+            return claim, last
+        assert isinstance(last, WaitUntil)
+        clock.now_s = last.at_s or clock.now_s
+    raise AssertionError("no sync was triggered")

@@ -3,69 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
-from remediate import InputError, Owner
+from remediate import InputError
 from remediate.errors import ConfigurationError, LeaseLostError, LedgerError
 from remediate.events import (
     Accepted,
     Held,
     Mended,
-    Notify,
     Observe,
     Observed,
-    OpenTicket,
     Released,
     Trigger,
     WaitUntil,
-    Wanted,
 )
-from remediate.ledger import Claim, Ledger
+from remediate.ledger import Ledger
 from remediate.upstreams.layer import ApiFailure
 from tests.layer_calls import Clock
-from tests.ledgers import new_database
-from tests.lives import BROKEN, DOWN, LAPSED, WELL, failed
-
-WANTED = Wanted(by="a schedule")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def ledger(address: str, clock: Clock) -> Iterator[Ledger]:
-    with Ledger(address, clock=clock, lease_s=100, holder="one") as made:
-        yield made
-
-
-@pytest.fixture
-def other(ledger: Ledger, address: str, clock: Clock) -> Iterator[Ledger]:
-    """Another process's, as far as the database can tell; in memory there is none."""
-    if address == ":memory:":
-        yield ledger
-        return
-    with Ledger(address, clock=clock, lease_s=100, holder="other") as made:
-        yield made
-
-
-def saw(ledger: Ledger, claim: Claim, observation: object) -> list[object]:
-    return list(ledger.record(claim, Observed(observation=observation, asked_s=ledger.moment(claim))))
-
-
-def until_triggered(ledger: Ledger, clock: Clock, key: str = "acme") -> tuple[Claim, Trigger]:
-    for _ in range(5):
-        claim = ledger.claim_one(key)
-        assert claim is not None
-        last = saw(ledger, claim, DOWN)[-1]
-        if isinstance(last, Trigger):
-            return claim, last
-        assert isinstance(last, WaitUntil)
-        clock.now_s = last.at_s or clock.now_s
-    raise AssertionError("no sync was triggered")
+from tests.ledgers import new_database, saw, until_triggered
+from tests.lives import DOWN, LAPSED, WELL
 
 
 def test_what_is_enrolled_is_due_once_and_held_by_one(ledger: Ledger, other: Ledger, clock: Clock) -> None:
@@ -177,99 +134,6 @@ def test_people_are_heard_whoever_holds(ledger: Ledger, other: Ledger, clock: Cl
         ledger.tell("nobody", Mended(by="Ada"))
 
 
-def test_a_notice_is_delivered_until_it_is_said_to_have_been(ledger: Ledger, other: Ledger, clock: Clock) -> None:
-    claim = ledger.claim_one("acme")
-    assert claim is not None
-    asked = saw(ledger, claim, LAPSED)
-    assert isinstance(asked[0], Notify)
-    [message] = ledger.outbox.take(9, again_s=60)
-    assert (message.id, message.kind, message.tries) == (asked[0].id, "notice", 0)
-    assert '"audience": "customer"' in message.content
-    assert other.outbox.take(9, again_s=60) == []
-    clock.now_s += 61
-    [again] = other.outbox.take(9, again_s=60)
-    assert (again.id, again.tries) == (message.id, 1)
-    other.outbox.failed(again, "refused", again_s=600)
-    [failing] = ledger.overview().failing
-    assert (failing.id, failing.fault, failing.tries) == (message.id, "refused", 2)
-    assert ledger.overview().lag_s == 61
-    clock.now_s += 601
-    [last] = ledger.outbox.take(9, again_s=60)
-    ledger.outbox.delivered(last)
-    ledger.outbox.failed(last, "late news", again_s=1)
-    assert (ledger.overview().waiting, ledger.overview().failing) == (0, ())
-    clock.now_s += 9999
-    assert ledger.outbox.take(9, again_s=60) == []
-
-
-def test_a_ticket_for_the_fleet_is_opened_once_and_resolving_it_mends_everyone(ledger: Ledger, clock: Clock) -> None:
-    for key in ("a", "b", "c"):
-        claim = ledger.claim_one(key)
-        assert claim is not None
-        asked = saw(ledger, claim, BROKEN)
-        assert isinstance(asked[0], OpenTicket)
-    [message] = ledger.outbox.take(9, again_s=60)
-    [ticket] = ledger.overview().tickets
-    assert (ticket.connections, ticket.owner, ticket.id) == (3, Owner.PROVIDER, asked[0].id)
-    assert ledger.standing("a").tickets == (ticket.id,)
-    clock.now_s += 10
-    healed = ledger.claim_one("c")
-    assert healed is not None
-    saw(ledger, healed, WELL)
-    assert ledger.resolve(ticket.id, by="Layer", why="deployed") == 2
-    assert ledger.settle() == 0
-    assert ledger.history("a")[-1][1] == Mended(by="Layer", why="deployed", ticket=ticket.id)
-    [resolved] = ledger.outbox.take(9, again_s=60)
-    assert (resolved.id, resolved.kind) == (f"{message.id}/resolved", "ticket_resolved")
-    assert {claim.key for claim in ledger.claim(9)} == {"a", "b"}
-    assert ledger.overview().tickets == ()
-    late = ledger.claim_one("d")
-    assert late is not None
-    saw(ledger, late, BROKEN)
-    [again] = ledger.outbox.take(9, again_s=60)
-    assert (again.id, again.kind) == (f"{message.id}/2", "ticket_opened")
-    with pytest.raises(InputError, match="ticket"):
-        ledger.resolve("none", by="Layer")
-
-
-def test_a_success_resolves_what_was_opened(ledger: Ledger, clock: Clock) -> None:
-    claim = ledger.claim_one("acme")
-    assert claim is not None
-    saw(ledger, claim, failed("QUICKBOOKS_VALIDATION_ERROR"))
-    assert [ticket.scope for ticket in ledger.overview().tickets] == ["connection"]
-    clock.now_s += 100
-    claim = ledger.claim_one("acme")
-    assert claim is not None
-    saw(ledger, claim, WELL)
-    assert ledger.overview().tickets == ()
-    assert [message.kind for message in ledger.outbox.take(9, again_s=1)] == ["ticket_opened", "ticket_resolved"]
-    assert ledger.settle() == 0
-
-
-def test_a_schedule_wants_syncs_where_all_is_well(ledger: Ledger, clock: Clock) -> None:
-    ledger.enroll(["acme"], every_s=3600)
-    [claim] = ledger.claim()
-    assert not claim.wants_sync
-    saw(ledger, claim, WELL)
-    standing = ledger.standing("acme")
-    assert standing.due_s == standing.sync_at_s
-    assert 0 <= (standing.sync_at_s or 0) - clock.now_s < 3600
-    ledger.enroll(["acme"], every_s=3600)
-    assert ledger.standing("acme").sync_at_s == standing.sync_at_s
-    clock.now_s = (standing.sync_at_s or 0) + 1
-    [claim] = ledger.claim()
-    assert claim.wants_sync
-    commands = ledger.record(claim, WANTED, Observed(observation=WELL, asked_s=ledger.moment(claim)))
-    assert isinstance(commands[-1], Trigger)
-    assert ledger.standing("acme").sync_at_s == (standing.sync_at_s or 0) + 3600
-    ledger.enroll(["acme"], every_s=60)
-    assert (ledger.standing("acme").sync_at_s or 0) < clock.now_s + 60
-    ledger.enroll(["acme"])
-    assert ledger.standing("acme").every_s == 60
-    ledger.enroll(["acme"], every_s=0)
-    assert (ledger.standing("acme").every_s, ledger.standing("acme").sync_at_s) == (None, None)
-
-
 def test_a_claim_is_given_up(ledger: Ledger, clock: Clock) -> None:
     ledger.enroll(["acme"])
     [claim] = ledger.claim()
@@ -326,12 +190,6 @@ def test_a_key_that_can_not_be_one_is_refused(ledger: Ledger, key: object) -> No
     assert ledger.overview().connections == 0
 
 
-@pytest.mark.parametrize("every_s", [-1, float("nan"), float("inf")])
-def test_a_period_that_is_none_is_refused(every_s: float) -> None:
-    with Ledger() as ledger, pytest.raises(InputError, match="every_s"):
-        ledger.enroll(["a"], every_s=every_s)
-
-
 @pytest.mark.parametrize("where", ["mysql://x", "postgresql://host:port/x", "", None, "nonsense://x"])
 def test_what_is_no_ledger_is_refused(where: str) -> None:
     with pytest.raises(ConfigurationError):
@@ -382,3 +240,60 @@ def test_accepted_beside_nothing_is_no_news(ledger: Ledger) -> None:
     claim = ledger.claim_one("acme")
     assert claim is not None
     assert isinstance(ledger.record(claim, Accepted(number=4))[-1], WaitUntil)
+
+
+def test_a_hold_before_the_first_look_keeps_nobody_from_looking(ledger: Ledger, clock: Clock) -> None:
+    ledger.enroll(["acme"])
+    ledger.tell("acme", Held(by="ops"))
+    assert [claim.key for claim in ledger.claim()] == ["acme"]
+
+
+def test_a_connection_is_forgotten(ledger: Ledger, clock: Clock) -> None:
+    for key in ("acme", "other"):
+        claim = ledger.claim_one(key)
+        assert claim is not None
+        saw(ledger, claim, LAPSED)
+    ledger.forget("acme")
+    with pytest.raises(InputError, match="no such connection"):
+        ledger.standing("acme")
+    assert ledger.history("acme") == []
+    assert [message.key for message in ledger.outbox.take(9, again_s=1)] == ["other"]
+    with pytest.raises(InputError, match="no such connection"):
+        ledger.forget("acme")
+
+
+@pytest.mark.parametrize(
+    ("by", "why", "field"), [("", "", "by"), (" ", "", "by"), ("a\0", "", "by"), ("a", "\ud800", "why")]
+)
+def test_who_says_what_is_text(ledger: Ledger, by: str, why: str, field: str) -> None:
+    ledger.enroll(["acme"])
+    with pytest.raises(InputError, match=field):
+        ledger.tell("acme", Mended(by=by, why=why))
+    with pytest.raises(InputError, match=field):
+        ledger.resolve("ticket", by=by, why=why)
+    assert ledger.history("acme") == []
+
+
+def test_recording_nothing_is_refused(ledger: Ledger) -> None:
+    claim = ledger.claim_one("acme")
+    assert claim is not None
+    with pytest.raises(InputError, match="events"):
+        ledger.record(claim)
+
+
+def test_a_forked_process_has_connections_of_its_own(postgres: str) -> None:
+    import os
+
+    with Ledger(new_database(postgres)) as ledger:
+        ledger.enroll(["a", "b", "c"])
+        children = []
+        for key in ("a", "b", "c"):
+            child = os.fork()
+            if child == 0:
+                for _ in range(20):
+                    ledger.tell(key, Mended(by=key))
+                os._exit(0)
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        assert codes == [0, 0, 0]
+        assert [ledger.standing(key).version for key in ("a", "b", "c")] == [20, 20, 20]

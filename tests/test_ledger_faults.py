@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import event
 
 from remediate.errors import LedgerError, LedgerUnavailableError
 from remediate.events import Mended, Observed, Trigger, WaitUntil, Wanted
 from remediate.ledger import Ledger
+from remediate.ledger.schema import connections
 from tests.ledgers import new_database
 from tests.lives import WELL
 
@@ -168,3 +170,31 @@ def test_what_a_killed_process_left_beside_the_file_is_read(file: Path) -> None:
     assert file.with_name("ledger.db-wal").exists()
     with Ledger(str(file)) as ledger:
         assert ledger.standing("a").version == 1
+
+
+def test_a_lock_of_postgres_that_stays_is_told(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remediate.ledger.database._BOUND_MS", 200)
+    where = new_database(postgres)
+    with Ledger(where, patience_s=0.1) as ledger, psycopg.connect(where) as other:
+        ledger.enroll(["a"])
+        other.execute("select * from remediate_connections for update")
+        with pytest.raises(LedgerUnavailableError, match="timeout"):
+            ledger.tell("a", BY_ADA)
+        other.rollback()
+        ledger.tell("a", BY_ADA)
+
+
+def test_a_lock_does_not_keep_a_file_from_being_opened(file: Path) -> None:
+    Ledger(str(file)).close()
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with Ledger(str(file), patience_s=0) as ledger:
+            assert ledger.overview().connections == 0
+        other.rollback()
+
+
+def test_a_decision_that_can_not_be_read_is_none(file: Path) -> None:
+    with Ledger(str(file)) as ledger:
+        ledger.enroll(["a"])
+        ledger._database.write(lambda tx: tx.execute(connections.update(), {"decision": '{"action": "dance"}'}))
+        assert ledger.standing("a").decision is None
