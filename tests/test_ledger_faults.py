@@ -18,6 +18,7 @@ from sqlalchemy import event
 from remediate.errors import LedgerError, LedgerUnavailableError
 from remediate.events import Mended, Observed, Trigger, WaitUntil, Wanted
 from remediate.ledger import Ledger
+from remediate.ledger.database import _BOUNDS_MS
 from remediate.ledger.schema import connections
 from tests.ledgers import new_database
 from tests.lives import WELL
@@ -173,12 +174,12 @@ def test_what_a_killed_process_left_beside_the_file_is_read(file: Path) -> None:
 
 
 def test_a_lock_of_postgres_that_stays_is_told(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remediate.ledger.database._BOUND_MS", 200)
+    monkeypatch.setitem(_BOUNDS_MS, "lock_timeout", 200)
     where = new_database(postgres)
     with Ledger(where, patience_s=0.1) as ledger, psycopg.connect(where) as other:
         ledger.enroll(["a"])
         other.execute("select * from remediate_connections for update")
-        with pytest.raises(LedgerUnavailableError, match="timeout"):
+        with pytest.raises(LedgerUnavailableError, match="lock timeout"):
             ledger.tell("a", BY_ADA)
         other.rollback()
         ledger.tell("a", BY_ADA)

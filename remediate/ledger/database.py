@@ -34,7 +34,11 @@ IN_MEMORY: Final = ":memory:"
 _BUSY_S: Final = 1.0
 _POOL: Final = 8
 _CONNECTS_S: Final = 10
-_BOUND_MS: Final = 10_000
+_BOUNDS_MS: Final = {
+    "lock_timeout": 10_000,
+    "statement_timeout": 60_000,
+    "idle_in_transaction_session_timeout": 10_000,
+}
 _READS: Final = "remediate_reads"
 _CREATES: Final = 7365771
 """The lock under which tables are created: any number that no other program takes."""
@@ -268,8 +272,8 @@ def _engine(url: URL) -> sa.Engine:
 def _bounded(connection: Any, _: object) -> None:
     """Nothing is waited for without end: neither a lock, nor a process that stands still inside a transaction."""
     with connection.cursor() as cursor:
-        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-            cursor.execute(f"set {name} = {_BOUND_MS}")
+        for name, bound_ms in _BOUNDS_MS.items():
+            cursor.execute(f"set {name} = {bound_ms}")
     connection.commit()
 
 

@@ -80,6 +80,7 @@ links: Final = Table(
     Column("ticket", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("generation", Integer, nullable=False),
+    Index("remediate_links_key", "key"),
 )
 
 outbox: Final = Table(
@@ -95,4 +96,5 @@ outbox: Final = Table(
     Column("delivered_s", Double),
     Column("fault", Text),  # why the latest try failed
     Index("remediate_outbox_due", "due_s"),
+    Index("remediate_outbox_delivered", "delivered_s"),
 )
