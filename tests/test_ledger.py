@@ -143,6 +143,8 @@ def test_a_claim_is_given_up(ledger: Ledger, clock: Clock) -> None:
     [claim] = ledger.claim()
     saw(ledger, claim, DOWN)
     due_s = ledger.standing("acme").due_s
+    ledger.release(claim, again_s=0)
+    assert ledger.standing("acme").due_s == due_s, "it was held no longer"
     again = ledger.claim_one("acme")
     assert again is not None
     ledger.release(again)

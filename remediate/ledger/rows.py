@@ -89,10 +89,10 @@ def locked(tx: Transaction, key: str) -> Row[Any] | None:
 
 
 def due(tx: Transaction, limit: int) -> list[str]:
-    """Connections that are due and not held, the most overdue first, locked."""
+    """Connections that are due, the most overdue first, locked. What is held is due when its lease ends."""
     query = (
         sa.select(connections.c.key)
-        .where(connections.c.due_s <= tx.now_s, connections.c.leased_until_s <= tx.now_s)
+        .where(connections.c.due_s <= tx.now_s)
         .order_by(connections.c.due_s)
         .limit(limit)
         .with_for_update(skip_locked=True)
