@@ -199,3 +199,14 @@ def test_a_decision_that_can_not_be_read_is_none(file: Path) -> None:
         ledger.enroll(["a"])
         ledger._database.write(lambda tx: tx.execute(connections.update(), {"decision": '{"action": "dance"}'}))
         assert ledger.standing("a").decision is None
+
+
+def test_what_another_is_writing_is_passed_over(postgres: str) -> None:
+    where = new_database(postgres)
+    with Ledger(where, patience_s=0) as ledger, psycopg.connect(where) as other:
+        ledger.enroll(["a", "b"])
+        other.execute("select * from remediate_connections where key = 'a' for update")
+        began_s = time.monotonic()
+        assert [claim.key for claim in ledger.claim(9)] == ["b"]
+        assert time.monotonic() < began_s + 5
+        other.rollback()
