@@ -11,7 +11,7 @@ from remediate.events import (
     OpenTicket,
     Trigger,
 )
-from remediate.ledger import Ledger
+from remediate.ledger import Ledger, posting
 from tests.layer_calls import Clock
 from tests.ledgers import saw
 from tests.lives import BROKEN, LAPSED, WELL, failed
@@ -104,3 +104,18 @@ def test_a_repair_that_did_not_help_reopens_the_ticket(ledger: Ledger, clock: Cl
     assert ledger.standing("acme").tickets == (ticket.id,)
     kinds = [message.kind for message in ledger.outbox.take(9, again_s=1)]
     assert kinds == ["ticket_opened", "ticket_resolved", "ticket_opened"]
+
+
+def test_a_resolution_that_was_cut_short_is_finished_though_the_ticket_is_open_again(ledger: Ledger) -> None:
+    for key in ("a", "b"):
+        claim = ledger.claim_one(key)
+        assert claim is not None
+        saw(ledger, claim, BROKEN)
+    [ticket] = ledger.overview().tickets
+    ledger._database.write(lambda tx: posting.resolve(tx, ticket.id, "Layer", ""))
+    claim = ledger.claim_one("c")
+    assert claim is not None
+    saw(ledger, claim, BROKEN)
+    assert ledger.settle() == 2
+    assert [ledger.standing(key).version for key in ("a", "b", "c")] == [2, 2, 1]
+    assert ledger.standing("c").tickets == (ticket.id,)
