@@ -43,7 +43,9 @@ def test_a_notice_is_delivered_until_it_is_said_to_have_been(ledger: Ledger, oth
 
 
 def test_a_ticket_for_the_fleet_is_opened_once_and_resolving_it_mends_everyone(ledger: Ledger, clock: Clock) -> None:
+    began_s = clock.now_s
     for key in ("a", "b", "c"):
+        clock.now_s += 1
         claim = ledger.claim_one(key)
         assert claim is not None
         asked = saw(ledger, claim, BROKEN)
@@ -51,6 +53,7 @@ def test_a_ticket_for_the_fleet_is_opened_once_and_resolving_it_mends_everyone(l
     [message] = ledger.outbox.take(9, again_s=60)
     [ticket] = ledger.overview().tickets
     assert (ticket.connections, ticket.owner, ticket.id) == (3, Owner.PROVIDER, asked[0].id)
+    assert ticket.opened_s == began_s + 1
     assert ledger.standing("a").tickets == (ticket.id,)
     clock.now_s += 10
     healed = ledger.claim_one("c")
