@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remediate import InputError, Owner
+from remediate import Escalate, InputError, Owner
 from remediate.events import (
     Mended,
     Notify,
@@ -12,6 +12,7 @@ from remediate.events import (
     Trigger,
 )
 from remediate.ledger import Ledger, posting
+from remediate.ledger.database import Transaction
 from tests.layer_calls import Clock
 from tests.ledgers import saw
 from tests.lives import BROKEN, LAPSED, WELL, failed
@@ -122,3 +123,23 @@ def test_a_resolution_that_was_cut_short_is_finished_though_the_ticket_is_open_a
     assert ledger.settle() == 2
     assert [ledger.standing(key).version for key in ("a", "b", "c")] == [2, 2, 1]
     assert ledger.standing("c").tickets == (ticket.id,)
+
+
+def test_a_resolution_that_is_overtaken_mends_nobody_behind_the_reopened_ticket(ledger: Ledger) -> None:
+    claim = ledger.claim_one("a")
+    assert claim is not None
+    saw(ledger, claim, BROKEN)
+    [ticket] = ledger.overview().tickets
+
+    def overtaken(tx: Transaction) -> bool:
+        posting.resolve(tx, ticket.id, "Layer", "")
+        [stale] = posting.behind_resolved(tx)
+        posting.unlink(tx, "a", stale)
+        posting.post(tx, "a", [again])
+        return posting.unlink(tx, "a", stale)
+
+    decision = ledger.engine.decide(BROKEN)
+    assert isinstance(decision, Escalate)
+    again = OpenTicket(id=ticket.id, owner=decision.owner, scope=decision.scope, cause=decision.rule, decision=decision)
+    assert not ledger._database.write(overtaken)
+    assert ledger.standing("a").tickets == (ticket.id,)
