@@ -210,3 +210,25 @@ def test_what_another_is_writing_is_passed_over(postgres: str) -> None:
         assert [claim.key for claim in ledger.claim(9)] == ["b"]
         assert time.monotonic() < began_s + 5
         other.rollback()
+
+
+def test_many_who_write_to_one_file_wait_for_each_other(file: Path) -> None:
+    faults: list[Exception] = []
+
+    def write() -> None:
+        try:
+            with Ledger(str(file), patience_s=0) as ledger:
+                for _ in range(25):
+                    ledger.tell("a", BY_ADA)
+        except LedgerError as error:
+            faults.append(error)
+
+    with Ledger(str(file)) as ledger:
+        ledger.enroll(["a"])
+        threads = [threading.Thread(target=write) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert faults == []
+        assert ledger.standing("a").version == 100

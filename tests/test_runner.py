@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from remediate.errors import LedgerError
-from remediate.events import Held, Mended, Observed, Released
+from remediate.events import Held, Mended, Observed, Released, Wanted
 from remediate.ledger import Ledger, Message
 from remediate.ledger.schema import connections, outbox
 from remediate.runner import Runner, Tally
@@ -314,3 +314,17 @@ def test_one_damaged_connection_behind_a_ticket_stops_no_other(notified: Ledger)
     notified._database.write(lambda tx: tx.execute(damaged, {"state": "{"}))
     assert notified.resolve(ticket.id, by="Layer") == 1
     running(notified, lambda: notified.standing("y").version > 2, observe=asks(WELL), trigger=asks(WELL), send=None)
+
+
+def test_a_sync_that_came_late_is_counted() -> None:
+    with Ledger(lease_s=0.05) as ledger:
+        ledger.enroll(["a"])
+
+        async def slow(key: str) -> Any:
+            await asyncio.sleep(0.2)
+            assert ledger.claim_one(key) is not None
+            return WELL
+
+        ledger.tell("a", Wanted(by="a job"))
+        tally = running(ledger, lambda: ledger.overview().late == 1, observe=asks(WELL), trigger=slow, send=None)
+        assert (tally.late, tally.leases_lost, tally.syncs) == (1, 1, 1)
