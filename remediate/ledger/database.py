@@ -159,8 +159,9 @@ class Database:
         return self._clock() if self._clock else time.monotonic() + self._offset_s
 
     def close(self) -> None:
-        """Close every connection."""
-        self._engine.dispose()
+        """Close every connection, once nobody is at it."""
+        with self._turn():
+            self._engine.dispose()
 
     def _patiently(self, once: Callable[[], T]) -> T:
         try:
