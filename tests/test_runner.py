@@ -68,10 +68,12 @@ def test_a_fleet_comes_to_rest(address: str) -> None:
         sandbox.add(f"lapsed-{number}", LAPSED_AT_LAYER)
     sandbox.disturb("down-0", Hostility.RESET_AFTER, call="sync")
     sandbox.disturb("down-1", Hostility.RATE_LIMITED_S, call="sync")
-    told: list[Message] = []
+    told: dict[str, Message] = {}
 
     async def tell(message: Message) -> None:
-        told.append(message)
+        if message.id in told:  # it may come more than once
+            return
+        told[message.id] = message
         sandbox.mend(message.key, "customer")
         await asyncio.to_thread(ledger.tell, message.key, Mended(by="the customer"))
 
@@ -85,8 +87,9 @@ def test_a_fleet_comes_to_rest(address: str) -> None:
         total = sandbox.report().total
         assert (total.futile, total.overlapping) == (0, 0)
         assert total.triggers_received == tally.syncs - 1, "one was limited"
-        assert sorted(message.key for message in told) == [f"lapsed-{number}" for number in range(5)]
-        assert (tally.delivered, tally.late, tally.faults) == (5, 0, 0)
+        assert sorted(message.key for message in told.values()) == [f"lapsed-{number}" for number in range(5)]
+        assert tally.delivered >= 5
+        assert (tally.late, tally.faults) == (0, 0)
         assert all(ledger.standing(key).holder is None for key in keys)
 
 
