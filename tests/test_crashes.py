@@ -27,7 +27,7 @@ from tests.test_sending import receiving
 KILLS = int(os.environ.get("REMEDIATE_KILLS", "20"))
 CONNECTIONS = 2_000 if KILLS >= 300 else 120
 SPEED = 60.0
-LEASE_S = 60.0
+LEASE_S = 90.0
 SYNC_S = 20.0
 
 

@@ -77,7 +77,7 @@ def test_a_fleet_comes_to_rest(address: str) -> None:
         sandbox.mend(message.key, "customer")
         await asyncio.to_thread(ledger.tell, message.key, Mended(by="the customer"))
 
-    with Ledger(address, clock=clock) as ledger, serving(sandbox) as url:
+    with Ledger(address, clock=clock, lease_s=5 * SPEED) as ledger, serving(sandbox) as url:
         keys = [f"down-{number}" for number in range(10)] + [f"lapsed-{number}" for number in range(5)]
 
         def well() -> bool:
@@ -98,7 +98,7 @@ def test_what_is_well_is_synced_on_its_schedule(address: str) -> None:
     sandbox = Sandbox(clock=clock, calls_per_s=None, sync_s=30, start_lag_s=3)
     sandbox.add("well")
     sandbox.add("held")
-    with Ledger(address, clock=clock) as ledger, serving(sandbox) as url:
+    with Ledger(address, clock=clock, lease_s=5 * SPEED) as ledger, serving(sandbox) as url:
         ledger.enroll(["held"])
         ledger.tell("held", Held(by="ops"))
 
