@@ -22,11 +22,9 @@ from remediate.events import (
     Accepted,
     Command,
     Event,
-    Notify,
     Observed,
-    OpenTicket,
     Refused,
-    ResolveTicket,
+    Request,
     Trigger,
     WaitUntil,
 )
@@ -38,9 +36,6 @@ __all__ = ["Journal", "Outcome", "Request", "drive", "drive_async"]
 
 Journal = list[tuple[Event, float]]
 """What happened to a connection, and when, in the clock's seconds: replayed, it gives the state."""
-
-Request = Notify | OpenTicket | ResolveTicket
-"""What is asked of others: a notice, a ticket, a ticket's end."""
 
 Ask = Callable[[str], Observation]
 AskAsync = Callable[[str], Awaitable[Observation]]

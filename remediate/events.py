@@ -12,7 +12,7 @@ from remediate.decision import Decision, Owner, Scope
 from remediate.observation import Observation
 
 __all__ = ["Accepted", "Command", "Event", "Held", "Late", "Mended", "Notify", "Observe", "Observed", "OpenTicket"]
-__all__ += ["Refused", "Released", "ResolveTicket", "TimePassed", "Trigger", "WaitUntil", "Wanted"]
+__all__ += ["Refused", "Released", "Request", "ResolveTicket", "TimePassed", "Trigger", "WaitUntil", "Wanted"]
 
 
 @attrs.frozen(kw_only=True)
@@ -172,4 +172,7 @@ class ResolveTicket:
     ticket: str
 
 
-Command = Observe | Trigger | WaitUntil | Notify | OpenTicket | ResolveTicket
+Request = Notify | OpenTicket | ResolveTicket
+"""What is asked of others: a notice, a ticket, a ticket's end."""
+
+Command = Observe | Trigger | WaitUntil | Request

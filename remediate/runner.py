@@ -73,7 +73,8 @@ class Runner:
         observe: asks the upstream for a connection's status, once.
         trigger: triggers a sync, once; an answer that describes the connection says that it was accepted.
         keys: gives the connections to remember, again each minute; None: the ledger's are all.
-        every_s: how often a sync is wanted where all is well, seconds; None: it only remedies.
+        every_s: how often a sync of `keys` is wanted where all is well, seconds; 0: never any more;
+            None: as the ledger has it, which is never unless somebody said otherwise.
         keep_s: how long the journal and delivered messages are kept, seconds; default 90 days.
         send: delivers messages; default: lines in the log; None: another process does.
         send_within_s: how long a try of a delivery may take, real seconds; default 30.

@@ -247,7 +247,9 @@ def test_accepted_beside_nothing_is_no_news(ledger: Ledger) -> None:
 def test_a_hold_before_the_first_look_keeps_nobody_from_looking(ledger: Ledger, clock: Clock) -> None:
     ledger.enroll(["acme"])
     ledger.tell("acme", Held(by="ops"))
-    assert [claim.key for claim in ledger.claim()] == ["acme"]
+    [claim] = ledger.claim()
+    ledger.release(claim)
+    assert [claim.key for claim in ledger.claim()] == ["acme"], "as nobody has looked yet"
 
 
 def test_a_connection_is_forgotten(ledger: Ledger, clock: Clock) -> None:

@@ -42,7 +42,8 @@ def opened_ledger(address: str, policy: str = "layer-quickbooks", *, exists: boo
     from remediate.ledger import Ledger
 
     file = address.removeprefix("sqlite:///").partition("?")[0]
-    if exists and "://" not in file and not file.startswith("file:") and not os.path.exists(file):  # noqa: PTH110  # what a person typed
+    is_file = "://" not in file and not file.startswith("file:")
+    if exists and is_file and not os.path.exists(file):  # noqa: PTH110  # what a person typed
         output.refuse("the ledger: no such file")
     try:
         with Ledger(address, engine=engine) as ledger:

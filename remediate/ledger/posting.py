@@ -12,9 +12,9 @@ import attrs
 import sqlalchemy as sa
 
 from remediate.errors import InputError
-from remediate.events import OpenTicket, ResolveTicket
+from remediate.events import OpenTicket, Request, ResolveTicket
 from remediate.ledger.database import Database, Transaction
-from remediate.ledger.records import Request, message
+from remediate.ledger.records import kind_of_request, message
 from remediate.ledger.schema import links, outbox, tickets
 
 __all__ = ["Link", "Message", "Outbox", "behind_resolved", "delivered_before", "forget", "post", "resolve", "unlink"]
@@ -63,14 +63,8 @@ def post(tx: Transaction, key: str, requests: Iterable[Request]) -> None:
 
 
 def _put(tx: Transaction, key: str, request: Request, identity: str) -> None:
-    row = {"id": identity, "key": key, "kind": _kind(request), "created_s": tx.now_s, "due_s": tx.now_s}
+    row = {"id": identity, "key": key, "kind": kind_of_request(request), "created_s": tx.now_s, "due_s": tx.now_s}
     tx.execute(tx.insert(outbox), row | {"message": message(request, key, tx.now_s, identity), "tries": 0})
-
-
-def _kind(request: Request) -> str:
-    if isinstance(request, OpenTicket):
-        return "ticket_opened"
-    return "ticket_resolved" if isinstance(request, ResolveTicket) else "notice"
 
 
 def _opened(tx: Transaction, key: str, request: OpenTicket) -> str | None:

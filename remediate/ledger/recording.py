@@ -15,10 +15,10 @@ from sqlalchemy.engine import Row
 from remediate.decision import Decision, headline
 from remediate.engine import Engine
 from remediate.errors import InputError, UnreadableStateError
-from remediate.events import Command, Event, Trigger, WaitUntil, Wanted
+from remediate.events import Command, Event, Request, Trigger, WaitUntil, Wanted
 from remediate.ledger import posting, rows
 from remediate.ledger.database import Transaction
-from remediate.ledger.records import Request, kind_of_event, read_state, write_event, write_state
+from remediate.ledger.records import kind_of_event, read_state, write_event, write_state
 from remediate.ledger.schema import UNREADABLE, journal
 from remediate.state import BEFORE, State
 from remediate.wire import to_json
@@ -52,7 +52,11 @@ def due_again_s(row: Row[Any], now_s: float) -> float | None:
         state = read_state(row.state)
     except InputError:
         return now_s
-    return now_s if state.due_s is None and not row.version else rows.earliest(state.due_s, row.sync_at_s)
+    return _due_s(state, state.due_s, row.sync_at_s, now_s)
+
+
+def _due_s(state: State, at_s: float | None, sync_at_s: float | None, now_s: float) -> float | None:
+    return rows.earliest(now_s if state.asked_s == BEFORE else at_s, sync_at_s)
 
 
 @attrs.frozen(kw_only=True)
@@ -135,8 +139,8 @@ class Recorder:
         if token is None and row.leased_until_s > tx.now_s:
             return values  # whoever holds it goes on from here
         if isinstance(last, WaitUntil):
-            at_s = tx.now_s if state.asked_s == BEFORE else last.at_s  # nobody has looked yet
-            return values | {"due_s": rows.earliest(at_s, sync_at_s), "leased_until_s": 0.0, "holder": None}
+            due_s = _due_s(state, last.at_s, sync_at_s, tx.now_s)
+            return values | {"due_s": due_s, "leased_until_s": 0.0, "holder": None}
         if token is None:
             return values | {"due_s": tx.now_s}
         until_s = tx.now_s + self.lease_s

@@ -25,6 +25,7 @@ from remediate.events import (
     OpenTicket,
     Refused,
     Released,
+    Request,
     ResolveTicket,
     TimePassed,
     Wanted,
@@ -33,10 +34,7 @@ from remediate.state import State
 from remediate.upstreams import Record, Upstream
 from remediate.wire import dumps
 
-__all__ = ["Request", "kind_of_event", "message", "read_event", "read_state", "write_event", "write_state"]
-
-Request = Notify | OpenTicket | ResolveTicket
-"""What is asked of others."""
+__all__ = ["kind_of_event", "kind_of_request", "message", "read_event", "read_state", "write_event", "write_state"]
 
 _EVENTS: Final[Mapping[str, type[Any]]] = {
     "observed": Observed,
@@ -72,6 +70,11 @@ def read_state(text: str) -> State:
         return msgspec.json.decode(text, type=State)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise InputError("no state of a connection", field="state") from None
+
+
+def kind_of_request(request: Request) -> str:
+    """What a request to others is called in the outbox."""
+    return _REQUESTS[type(request)]
 
 
 def kind_of_event(event: Event) -> str:
@@ -120,4 +123,4 @@ def message(request: Request, key: str, at_s: float, identity: str) -> str:
     if not isinstance(request, ResolveTicket):
         content["decision"] = as_dict(request.decision)
     moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
-    return dumps({"id": identity, "type": _REQUESTS[type(request)], "timestamp": moment, "data": content})
+    return dumps({"id": identity, "type": kind_of_request(request), "timestamp": moment, "data": content})
