@@ -127,7 +127,7 @@ class Lifecycle:
         elif flight is not None and (state.repaired or not state.is_open) and _is_lost(state, flight):
             state = _left_no_trace(state)
         else:
-            state = _ended(state)
+            state = _ended(_counted_anew(state) if event.observation.progressed else state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
 
     def _unanswered(self, state: State, observation: Observation) -> Step:
@@ -326,6 +326,13 @@ def _ended(state: State) -> State:
         attempt_ended_s=state.now_s if state.is_open and not is_stale else state.attempt_ended_s,
         repaired=state.repaired and is_stale,
     )
+
+
+def _counted_anew(state: State) -> State:
+    """Progress starts the count of attempts anew. How long it fails counts on, so there is an end."""
+    flight = state.flight
+    is_seen = flight is None or flight.is_seen or state.syncing_since_s is not None or state.seen != flight.before
+    return evolve(state, attempts=0) if is_seen else state
 
 
 def _is_lost(state: State, flight: Flight) -> bool:

@@ -43,7 +43,8 @@ class History:
     """What happened in this episode, from the first failure until now.
 
     Attributes:
-        attempts: attempts made since the episode began or the last repair, from 0; default 0.
+        attempts: attempts made since the episode began, the last repair or the last that made progress,
+            from 0; default 0.
         failing_for_s: seconds since the first failure of the episode; default 0.
         syncing_for_s: seconds since the running sync was first seen; default 0.
         since_attempt_s: seconds since the last attempt ended; default 0, which leaves the whole wait.

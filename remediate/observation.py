@@ -91,6 +91,11 @@ class Observation(ABC):
     retry_after_s: float | None
 
     @property
+    def progressed(self) -> bool:
+        """Whether the attempt that it tells of got further than the one before; default False."""
+        return False
+
+    @property
     @abstractmethod
     def repeats(self) -> str:
         """What a retry decided about this observation does again."""

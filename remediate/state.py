@@ -68,7 +68,7 @@ class State:
         asked_s: when the latest answer that counted was asked for.
         episode: how many episodes were opened.
         failing_since_s: since when the open episode, or what is left of it after a repair, lasts.
-        attempts: triggers since then.
+        attempts: triggers since then, or since one that made progress.
         triggers: triggers ever; the latest has this number.
         attempt_ended_s: when the last attempt ended.
         repaired: somebody has mended the connection, and no attempt has ended since.

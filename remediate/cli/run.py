@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from remediate.ledger import Ledger
     from remediate.runner import Tally
     from remediate.sending import Send
+    from remediate.upstreams import Client
 
 __all__ = ["run"]
 
@@ -65,8 +67,9 @@ def run(
     keys = [] if file is None else _keys(file)
     with opened_ledger(ledger, policy) as made:
         try:
+            client = _client(made)
             made.enroll(keys, every_s=every_s)
-            tally = asyncio.run(_run(made, concurrency, webhook))
+            tally = asyncio.run(_run(made, client, concurrency, webhook))
         except (ConfigurationError, LedgerError) as error:
             output.refuse(str(error))
         except asyncio.CancelledError:
@@ -74,7 +77,16 @@ def run(
     output.complain(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in attrs.asdict(tally).items()))
 
 
-async def _run(ledger: Ledger, concurrency: int, webhook: str | None) -> Tally:
+def _client(ledger: Ledger) -> AbstractAsyncContextManager[Client]:
+    upstream = ledger.engine.upstream
+    if upstream.connect is None:
+        raise ConfigurationError(f"there is no client of {upstream.name} here: make a Runner with calls of your own")
+    return upstream.connect()
+
+
+async def _run(
+    ledger: Ledger, connecting: AbstractAsyncContextManager[Client], concurrency: int, webhook: str | None
+) -> Tally:
     from remediate import sending
     from remediate.runner import Runner
 
@@ -91,7 +103,7 @@ async def _run(ledger: Ledger, concurrency: int, webhook: str | None) -> Tally:
     send: Send = sending.log
     if webhook is not None:
         send = sending.Webhook(webhook, os.environ.get(_SECRET, ""))
-    async with ledger.engine.upstream.connect() as client:
+    async with connecting as client:
         runner = Runner(ledger=ledger, observe=client.observe, trigger=client.sync, send=send, concurrency=concurrency)
         try:
             return await runner.run(stop)

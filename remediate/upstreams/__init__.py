@@ -63,6 +63,7 @@ class Upstream:
             word that is not published.
         words: every published value that `examples` knows.
         connect: a client with credentials from the process's environment; raises ConfigurationError.
+            None: there is no client, and who observes and syncs brings their own.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Upstream:
     write: Callable[[Record], dict[str, object]]
     examples: Callable[[str], tuple[Observation, ...]]
     words: tuple[str, ...]
-    connect: Callable[[], AbstractAsyncContextManager[Client]]
+    connect: Callable[[], AbstractAsyncContextManager[Client]] | None = None
 
     @property
     def shapes(self) -> dict[str, Shape]:
