@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import signal
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from remediate.ledger import Ledger
     from remediate.runner import Tally
     from remediate.sending import Send
-    from remediate.upstreams import Client
+    from remediate.upstreams import Connect
 
 __all__ = ["run"]
 
@@ -67,9 +66,9 @@ def run(
     keys = [] if file is None else _keys(file)
     with opened_ledger(ledger, policy) as made:
         try:
-            client = _client(made)
+            connect = _connecting(made)
             made.enroll(keys, every_s=every_s)
-            tally = asyncio.run(_run(made, client, concurrency, webhook))
+            tally = asyncio.run(_run(made, connect, concurrency, webhook))
         except (ConfigurationError, LedgerError) as error:
             output.refuse(str(error))
         except asyncio.CancelledError:
@@ -77,16 +76,14 @@ def run(
     output.complain(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in attrs.asdict(tally).items()))
 
 
-def _client(ledger: Ledger) -> AbstractAsyncContextManager[Client]:
+def _connecting(ledger: Ledger) -> Connect:
     upstream = ledger.engine.upstream
     if upstream.connect is None:
         raise ConfigurationError(f"there is no client of {upstream.name} here: make a Runner with calls of your own")
-    return upstream.connect()
+    return upstream.connect
 
 
-async def _run(
-    ledger: Ledger, connecting: AbstractAsyncContextManager[Client], concurrency: int, webhook: str | None
-) -> Tally:
+async def _run(ledger: Ledger, connect: Connect, concurrency: int, webhook: str | None) -> Tally:
     from remediate import sending
     from remediate.runner import Runner
 
@@ -103,7 +100,7 @@ async def _run(
     send: Send = sending.log
     if webhook is not None:
         send = sending.Webhook(webhook, os.environ.get(_SECRET, ""))
-    async with connecting as client:
+    async with connect() as client:
         runner = Runner(ledger=ledger, observe=client.observe, trigger=client.sync, send=send, concurrency=concurrency)
         try:
             return await runner.run(stop)

@@ -17,7 +17,7 @@ from remediate.errors import PolicyError, did_you_mean, printable
 from remediate.history import History
 from remediate.observation import Observation, Shape, shape_of
 
-__all__ = ["Client", "Payload", "Record", "Upstream", "find_upstream", "upstream_names"]
+__all__ = ["Client", "Connect", "Payload", "Record", "Upstream", "find_upstream", "upstream_names"]
 
 Payload = bytes | bytearray | memoryview | str | Mapping[str, object]
 """What an upstream sent: JSON as bytes or text, or the object it stands for."""
@@ -48,6 +48,10 @@ class Client(Protocol):
         """Trigger a sync, once; an answer that describes the connection says that it was accepted."""
 
 
+Connect = Callable[[], AbstractAsyncContextManager[Client]]
+"""A client with credentials from the process's environment; raises ConfigurationError."""
+
+
 @attrs.frozen(kw_only=True)
 class Upstream:
     """What the engine needs to know of an upstream.
@@ -62,8 +66,7 @@ class Upstream:
         examples: observations in which a published value decides, for explanations; none for a
             word that is not published.
         words: every published value that `examples` knows.
-        connect: a client with credentials from the process's environment; raises ConfigurationError.
-            None: there is no client, and who observes and syncs brings their own.
+        connect: a client; None: there is none, and whoever observes and syncs brings their own.
     """
 
     name: str
@@ -73,7 +76,7 @@ class Upstream:
     write: Callable[[Record], dict[str, object]]
     examples: Callable[[str], tuple[Observation, ...]]
     words: tuple[str, ...]
-    connect: Callable[[], AbstractAsyncContextManager[Client]] | None = None
+    connect: Connect | None = None
 
     @property
     def shapes(self) -> dict[str, Shape]:
