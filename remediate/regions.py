@@ -87,6 +87,10 @@ class Space:
         """One combination of the box, by axis name: the first value of each mask."""
         return {axis.name: axis.named(mask & -mask)[0] for axis, mask in zip(self.axes, box, strict=True)}
 
+    def where(self, box: Box) -> dict[str, tuple[str, ...]]:
+        """The values of each axis that does not take all of its own, by its name."""
+        return {axis.name: axis.named(mask) for axis, mask in zip(self.axes, box, strict=True) if mask != axis.full}
+
     def points(self, box: Box) -> Iterator[tuple[str, ...]]:
         """Every combination of the box, as a value an axis."""
         return product(*(axis.named(mask) for axis, mask in zip(self.axes, box, strict=True)))

@@ -281,7 +281,7 @@ def test_policy_check_counts_combinations_and_invariants(tmp_path: Path) -> None
     assert ran.returncode == 0
     assert re.search(r"504 +a sync is running", ran.stdout)
     assert re.search(r"504 +holds: a false flag never retries", ran.stdout)
-    (told,) = lines(run("policy", "check", "--json"))
+    (told,) = lines(run("policy", "check", "layer-quickbooks", "--json"))
     assert told["proven"] is True
     assert sum(told["sections"]["status"]["rules"].values()) == 1512
     broken = tmp_path / "broken.toml"

@@ -18,7 +18,9 @@ from remediate.wire import dumps
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at policies: list, table, check.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Look at policies, and at what a change of one does."
+)
 
 
 class Format(StrEnum):

@@ -56,13 +56,13 @@ def grids(engine: Engine, kind: str | None = None) -> Iterator[Grid]:
 def regions(engine: Engine, kind: str | None = None) -> Iterator[dict[str, object]]:
     """Every region as a JSON object: disjoint, and together everything."""
     for name, decider in _chosen(engine, kind):
-        axes = decider.section.shape.space.axes
+        space = decider.section.shape.space
         for region in decider.section.regions:
             within, spent = _answers(decider, region.box)
             yield {
                 "kind": name,
                 "rule": region.rule.name,
-                "where": {a.name: a.named(mask) for a, mask in zip(axes, region.box, strict=True) if mask != a.full},
+                "where": space.where(region.box),
                 "combinations": size(region.box),
                 "answer": within,
                 "limit": region.limit,
