@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 
+import attrs
 import pytest
+from sqlalchemy import text
 
-from remediate import InputError
+from remediate import History, InputError, from_json
 from remediate.errors import ConfigurationError, LeaseLostError, LedgerError
 from remediate.events import (
     Accepted,
@@ -203,9 +207,43 @@ def test_a_newer_schema_is_refused(address: str, ledger: Ledger) -> None:
         return
     from remediate.ledger.schema import meta
 
-    ledger._database.write(lambda tx: tx.execute(meta.update(), {"value": "2"}))
-    with pytest.raises(LedgerError, match="schema version 2"):
+    ledger._database.write(lambda tx: tx.execute(meta.update(), {"value": "99"}))
+    with pytest.raises(LedgerError, match="schema version 99"):
         Ledger(address)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_an_older_schema_is_brought_up(kind: str, postgres: str, tmp_path: Path) -> None:
+    where = new_database(postgres) if kind == "postgres" else str(tmp_path / "ledger.db")
+    with Ledger(where) as made:
+        for statement in (
+            "ALTER TABLE remediate_journal DROP COLUMN history",
+            "UPDATE remediate_meta SET value = '1'",
+        ):
+            made._database.write(lambda tx, said=statement: tx.execute(text(said)))
+    for _ in range(2):
+        with Ledger(where) as made:
+            made.enroll(["acme"])
+            saw(made, made.claim_one("acme"), DOWN)
+            assert json.loads(made.decisions()[-1].history or "") == attrs.asdict(History())
+            made.forget("acme")
+
+
+def test_the_journal_tells_what_was_decided_and_on_what_history(ledger: Ledger, clock: Clock) -> None:
+    ledger.enroll(["acme", "other"])
+    for key in ("acme", "other"):
+        saw(ledger, ledger.claim_one(key), DOWN)
+    clock.now_s += 20
+    saw(ledger, ledger.claim_one("acme"), LAPSED)
+    found = ledger.decisions()
+    assert [one.key for one in found] == ["acme", "other", "acme"]
+    assert ledger.decisions(after=found[0].number, limit=1) == found[1:2]
+    engine = ledger.engine
+    for one in found:
+        history = History(**json.loads(one.history or "{}"))
+        record = engine.upstream.read(json.loads(one.event)["observation"])
+        assert engine.decide(record, history, one.key) == from_json(one.decision)
+    assert json.loads(found[2].history or "")["failing_for_s"] == 20
 
 
 def test_many_at_once_hold_each_connection_once(postgres: str) -> None:

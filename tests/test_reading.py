@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediate.cli.reading import entries
+from remediate.reading import entries
 
 
 def read(content: bytes) -> list[tuple[int, bytes]]:

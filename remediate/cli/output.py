@@ -13,9 +13,9 @@ import attrs
 import typer
 from rich.console import Console
 
-from remediate.cli.reading import Entry, entries
 from remediate.engine import Engine
 from remediate.errors import InputError, PolicyError, printable
+from remediate.reading import Entry, entries
 from remediate.upstreams import Record
 
 __all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "console", "duration", "load_engine", "opened", "records"]

@@ -12,8 +12,8 @@ import attrs
 import typer
 
 from remediate.cli import output
-from remediate.cli.reading import Entry, entries
 from remediate.errors import InputError, printable
+from remediate.reading import Entry, entries
 
 if TYPE_CHECKING:
     from remediate.upstreams.layer.sandbox.counting import Report

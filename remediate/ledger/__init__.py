@@ -6,8 +6,8 @@ from remediate.ledger.attempting import Attempt
 from remediate.ledger.database import IN_MEMORY
 from remediate.ledger.ledger import LEASE_S, Claim, Ledger
 from remediate.ledger.posting import Message
-from remediate.ledger.reading import Failing, OpenedTicket, Overview, Standing
+from remediate.ledger.reading import Failing, Journaled, OpenedTicket, Overview, Standing
 from remediate.ledger.rows import checked_key
 
-__all__ = ["IN_MEMORY", "LEASE_S", "Attempt", "Claim", "Failing", "Ledger", "Message", "OpenedTicket", "Overview"]
-__all__ += ["Standing", "checked_key"]
+__all__ = ["IN_MEMORY", "LEASE_S", "Attempt", "Claim", "Failing", "Journaled", "Ledger", "Message"]
+__all__ += ["OpenedTicket", "Overview", "Standing", "checked_key"]

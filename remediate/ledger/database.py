@@ -24,7 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from remediate import waiting
 from remediate.errors import ConfigurationError, LedgerError, LedgerUnavailableError, printable
-from remediate.ledger.schema import SCHEMA_VERSION, meta, metadata
+from remediate.ledger.schema import SCHEMA_VERSION, UPGRADES, meta, metadata
 
 __all__ = ["IN_MEMORY", "Database", "Transaction", "now"]
 
@@ -211,7 +211,7 @@ def _at_once(once: Callable[[], T]) -> T:
 
 
 def _is_prepared(tx: Transaction) -> bool:
-    """Whether the tables are there, and are not of a newer version; the clock is read on the way."""
+    """Whether the tables are there and of this version; the clock is read on the way."""
     tx.read_clock(tx.now_s)
     if not sa.inspect(tx.connection).has_table(meta.name):
         return False
@@ -220,15 +220,20 @@ def _is_prepared(tx: Transaction) -> bool:
         raise LedgerError(
             f"it has schema version {printable(found)}, and this version of remediate knows {SCHEMA_VERSION}"
         )
-    return found is not None
+    return found == str(SCHEMA_VERSION)
 
 
 def _prepare(tx: Transaction) -> None:
-    """Create the tables."""
+    """Create the tables, or bring older ones up to this version."""
     if tx.connection.dialect.name == "postgresql":  # of many that start at once, one creates
         tx.execute(sa.text(f"select pg_advisory_xact_lock({_CREATES})"))
     metadata.create_all(tx.connection)
-    tx.execute(tx.insert(meta), {"name": "schema_version", "value": str(SCHEMA_VERSION)})
+    is_version = meta.c.name == "schema_version"
+    found = tx.execute(sa.select(meta.c.value).where(is_version)).scalar()
+    for version in range(int(found or SCHEMA_VERSION), SCHEMA_VERSION):
+        tx.execute(sa.text(UPGRADES[version]))
+    tx.execute(sa.delete(meta).where(is_version))
+    tx.execute(sa.insert(meta), {"name": "schema_version", "value": str(SCHEMA_VERSION)})
 
 
 def _url(address: str) -> URL:

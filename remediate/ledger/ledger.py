@@ -36,9 +36,8 @@ from remediate.events import (
 from remediate.ledger import posting, reading, rows
 from remediate.ledger.attempting import Attempt
 from remediate.ledger.database import IN_MEMORY, Database, Transaction
-from remediate.ledger.reading import Overview, Standing
+from remediate.ledger.reading import Journaled, Overview, Standing
 from remediate.ledger.recording import Claim, Recorder, due_again_s
-from remediate.ledger.records import read_event
 from remediate.ledger.schema import connections, journal
 from remediate.observation import Observation
 from remediate.telemetry import Telemetry
@@ -347,15 +346,18 @@ class Ledger:
             after: only entries of greater numbers.
             limit: so many at most.
         """
-        query = (
-            sa.select(journal.c.id, journal.c.kind, journal.c.event, journal.c.at_s)
-            .where(journal.c.key == key, journal.c.id > after)
-            .order_by(journal.c.id)
-            .limit(limit)
+        return self._database.read(
+            partial(reading.history, key=key, after=after, limit=limit, upstream=self.engine.upstream)
         )
-        found = self._database.read(lambda tx: tx.execute(query).all())
-        upstream = self.engine.upstream
-        return [(row.id, read_event(row.kind, row.event, upstream), row.at_s) for row in found]
+
+    def decisions(self, *, after: int = 0, limit: int = 1000) -> list[Journaled]:
+        """What was decided about any connection, in the order of the journal.
+
+        Args:
+            after: only entries of greater numbers.
+            limit: so many at most.
+        """
+        return self._database.read(partial(reading.decisions, after=after, limit=limit))
 
     def prune(self, older_than_s: float) -> int:
         """Forget journal entries and delivered messages of that age, seconds; how many. All else stays."""

@@ -13,13 +13,16 @@ import sqlalchemy as sa
 
 from remediate.decision import Decision
 from remediate.errors import InputError
+from remediate.events import Event
 from remediate.ledger.database import Transaction
-from remediate.ledger.records import read_state
+from remediate.ledger.records import read_event, read_state
 from remediate.ledger.schema import UNREADABLE, connections, journal, links, outbox, tickets
 from remediate.state import State
+from remediate.upstreams import Upstream
 from remediate.wire import from_json
 
-__all__ = ["Failing", "OpenedTicket", "Overview", "Standing", "overview", "standing"]
+__all__ = ["Failing", "Journaled", "OpenedTicket", "Overview", "Standing", "decisions", "history", "overview"]
+__all__ += ["standing"]
 
 _LISTED: Final = 100
 
@@ -106,6 +109,43 @@ class Overview:
     lag_s: float
     failing: tuple[Failing, ...]
     tickets: tuple[OpenedTicket, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Journaled:
+    """A decision as the journal has it, not yet read.
+
+    Attributes:
+        number: of the entry, rising.
+        event: JSON: what happened; its observation is as the upstream writes it.
+        history: JSON: on what history it was decided; None: by a version that did not keep it.
+        decision: JSON.
+    """
+
+    number: int
+    key: str
+    at_s: float
+    event: str
+    history: str | None
+    decision: str
+
+
+def history(tx: Transaction, key: str, after: int, limit: int, upstream: Upstream) -> list[tuple[int, Event, float]]:
+    """Entries of one connection after a number, oldest first."""
+    query = sa.select(journal.c.id, journal.c.kind, journal.c.event, journal.c.at_s)
+    found = tx.execute(query.where(journal.c.key == key, journal.c.id > after).order_by(journal.c.id).limit(limit))
+    return [(row.id, read_event(row.kind, row.event, upstream), row.at_s) for row in found]
+
+
+def decisions(tx: Transaction, after: int, limit: int) -> list[Journaled]:
+    """Entries of all connections after a number in which something was decided, oldest first."""
+    query = sa.select(journal).where(journal.c.decision.is_not(None), journal.c.id > after)
+    return [
+        Journaled(
+            number=row.id, key=row.key, at_s=row.at_s, event=row.event, history=row.history, decision=row.decision
+        )
+        for row in tx.execute(query.order_by(journal.c.id).limit(limit))
+    ]
 
 
 def standing(tx: Transaction, key: str) -> Standing | None:

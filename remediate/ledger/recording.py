@@ -16,12 +16,14 @@ from remediate.decision import Decision, headline
 from remediate.engine import Engine
 from remediate.errors import InputError, UnreadableStateError
 from remediate.events import Command, Event, Request, Trigger, WaitUntil, Wanted
+from remediate.history import History
 from remediate.ledger import posting, rows
 from remediate.ledger.database import Transaction
 from remediate.ledger.records import kind_of_event, read_state, write_event, write_state
 from remediate.ledger.schema import UNREADABLE, journal
+from remediate.observation import Observation
 from remediate.state import BEFORE, State
-from remediate.wire import to_json
+from remediate.wire import dumps, to_json
 
 __all__ = ["Claim", "Recorder", "due_again_s"]
 
@@ -97,15 +99,23 @@ class Recorder:
         requests: list[Request] = []
         entries: list[dict[str, Any]] = []
         last: Command = WaitUntil(id="", at_s=None)
+        histories: list[History] = []
+
+        def decide(observation: Observation, history: History, key: str) -> Decision:
+            histories.append(history)
+            return self.engine.decide(observation, history, key)
+
+        lifecycle = attrs.evolve(self.engine.lifecycle, decide=decide)
         for event in events:
-            state, (*asked, last) = self.engine.lifecycle.step(state, event, tx.now_s)
+            state, (*asked, last) = lifecycle.step(state, event, tx.now_s)
             requests += asked  # type: ignore[arg-type]  # only the last one is a command to the holder
             version += 1
             decision = _decision(last)
             text = None if decision is None else to_json(decision).decode()
             if decision is not None:
                 latest = {"decision": text, "answer": headline(decision)}
-            entries.append(self._entry(state, event, version, tx.now_s, text, token))
+            entry = self._entry(state, event, version, tx.now_s, token)
+            entries.append(entry | {"decision": text, "history": text and dumps(attrs.asdict(histories[-1]))})
         tx.execute(_INTO_JOURNAL, entries)
         posting.post(tx, row.key, requests)
         if was_open and not state.is_open:
@@ -114,16 +124,13 @@ class Recorder:
         rows.update(tx, row.key, **changed, **self._next(tx, row, last, state, events, token))
         return (*requests, last)
 
-    def _entry(
-        self, state: State, event: Event, version: int, now_s: float, decision: str | None, token: int | None
-    ) -> dict[str, Any]:
+    def _entry(self, state: State, event: Event, version: int, now_s: float, token: int | None) -> dict[str, Any]:
         return {
             "key": state.key,
             "version": version,
             "at_s": now_s,
             "kind": kind_of_event(event),
             "event": write_event(event, self.engine.upstream),
-            "decision": decision,
             "token": token,
         }
 

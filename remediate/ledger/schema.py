@@ -9,9 +9,13 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, text
 
-__all__ = ["SCHEMA_VERSION", "UNREADABLE", "connections", "journal", "links", "meta", "metadata", "outbox", "tickets"]
+__all__ = ["SCHEMA_VERSION", "UNREADABLE", "UPGRADES", "connections", "journal", "links", "meta", "metadata", "outbox"]
+__all__ += ["tickets"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+
+UPGRADES: Final = {1: "ALTER TABLE remediate_journal ADD COLUMN history TEXT"}
+"""What makes of each version the next."""
 
 UNREADABLE: Final = "unreadable"
 """The answer of a connection whose state can't be read."""
@@ -54,6 +58,7 @@ journal: Final = Table(
     Column("kind", Text, nullable=False),
     Column("event", Text, nullable=False),  # JSON
     Column("decision", Text),  # JSON: what was decided then
+    Column("history", Text),  # JSON: on what history
     Column("token", BigInteger),  # under which lease; null: under none
     Index("remediate_journal_key", "key", "id"),
     Index("remediate_journal_late", "kind", sqlite_where=_LATE, postgresql_where=_LATE),
