@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import decide, demo, diff, explain, ledger, policy, run, sandbox, status
+from remediate.cli import decide, demo, diff, explain, ledger, policy, replay, run, sandbox, status
 
 __all__ = ["app", "main"]
 
@@ -41,6 +41,7 @@ app.command("decide")(decide.decide)
 app.command("explain")(explain.explain)
 policy.app.command("diff")(diff.diff)
 app.add_typer(policy.app, name="policy")
+app.command("replay")(replay.replay)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("repaired")(ledger.repaired)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from remediate.cli import output
 
@@ -35,22 +33,19 @@ def demo(
     output.need_web_server()
     from remediate.demonstration import demonstrate, fleet
 
-    with _progress(connections) as at_rest:
+    with output.progress("connections at rest", connections) as advance:
+        known = 0
+
+        def at_rest(many: int) -> None:
+            nonlocal known
+            advance(many - known)
+            known = many
+
         findings = demonstrate(fleet(connections), speed=speed, within_s=_WITHIN_S, at_rest=at_rest)
     with output.whole_output():
         for line in _report(findings):
             output.console().print(line, soft_wrap=True)
     raise typer.Exit(0 if findings.holds else output.BAD_INPUT)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, where that is a terminal; what advances it."""
-    terminal = output.console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as progress:
-        task = progress.add_task("connections at rest", total=total)
-        yield lambda many: progress.update(task, completed=many)
 
 
 def _report(findings: Findings) -> Iterator[str]:

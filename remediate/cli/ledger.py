@@ -13,6 +13,7 @@ from remediate.cli import output
 from remediate.errors import ConfigurationError, InputError, LedgerError
 
 if TYPE_CHECKING:
+    from remediate.engine import Engine
     from remediate.ledger import Ledger
 
 __all__ = ["Address", "By", "Key", "Policy", "Why", "forget", "hold", "opened_ledger", "release", "repaired"]
@@ -32,13 +33,16 @@ Why = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 
 @contextmanager
-def opened_ledger(address: str, policy: str = "layer-quickbooks", *, exists: bool = False) -> Iterator[Ledger]:
+def opened_ledger(
+    address: str, policy: str = "layer-quickbooks", *, engine: Engine | None = None, exists: bool = False
+) -> Iterator[Ledger]:
     """A ledger; whatever is wrong with it is told.
 
     Args:
+        engine: one that is there already, instead of a policy's.
         exists: refuse a file that is not there, rather than make it.
     """
-    engine = output.load_engine(policy)
+    engine = engine or output.load_engine(policy)
     from remediate.ledger import Ledger
 
     file = address.removeprefix("sqlite:///").partition("?")[0]

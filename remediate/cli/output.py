@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
-from typing import BinaryIO, Final, NoReturn
+from typing import BinaryIO, Final, NoReturn, TypeVar
 
 import attrs
 import typer
@@ -19,7 +21,9 @@ from remediate.reading import Entry, entries
 from remediate.upstreams import Record
 
 __all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "console", "duration", "load_engine", "opened", "records"]
-__all__ += ["need_web_server", "refuse", "whole_output"]
+__all__ += ["length", "need_web_server", "progress", "read_whole", "refuse", "whole_output"]
+
+T = TypeVar("T")
 
 BAD_INPUT: Final = 1
 """Exit status: some input was bad, or a check found something."""
@@ -69,6 +73,35 @@ def load_engine(policy: str) -> Engine:
         refuse(str(error))
 
 
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, where that is a terminal; what advances it. None: nobody knows how many there are."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    terminal = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield partial(shown.advance, task)
+
+
+def length(stream: BinaryIO) -> int | None:
+    """How many bytes a file has; None: it is none."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def read_whole(items: Iterable[T], file: str) -> Iterator[T]:
+    """What is read from a file; that it can't be read on is told."""
+    try:
+        yield from items
+    except OSError as error:
+        refuse(f"{printable(file)}: can't be read: {error.strerror}")
+
+
 def need_web_server() -> None:
     """Refuse where the sandbox can't be served."""
     if not all(find_spec(name) for name in ("starlette", "uvicorn")):
@@ -94,14 +127,11 @@ def opened(file: str) -> Iterator[BinaryIO]:
 
 def records(engine: Engine, stream: BinaryIO, file: str) -> Iterator[tuple[Entry, Record | BadEntry]]:
     """Every entry of a stream with its record, or with what is wrong with it."""
-    try:
-        for entry in entries(stream):
-            try:
-                yield entry, engine.read(entry.content)
-            except InputError as error:
-                yield entry, BadEntry(entry.line, error)
-    except OSError as error:
-        refuse(f"{printable(file)}: can't be read: {error.strerror}")
+    for entry in read_whole(entries(stream), file):
+        try:
+            yield entry, engine.read(entry.content)
+        except InputError as error:
+            yield entry, BadEntry(entry.line, error)
 
 
 @contextmanager

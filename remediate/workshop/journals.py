@@ -1,0 +1,117 @@
+"""A journal to its entries, one at a time: NDJSON as `remediate decide --journal` writes it, or a ledger.
+
+Knows what a decision was made on, and nothing of why it is read again. Memory is that of one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import BinaryIO, Final
+
+import attrs
+import msgspec
+
+from remediate.decision import Decision
+from remediate.engine import Engine
+from remediate.errors import InputError, printable
+from remediate.ledger import Journaled, Ledger
+from remediate.upstreams import Record
+from remediate.wire import from_json
+
+__all__ = ["Entry", "Fault", "file_entries", "ledger_entries"]
+
+_PAGE: Final = 1000
+_MALFORMED: Final = "JSON is malformed: "
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """A decision that was made, and what it was made on.
+
+    Attributes:
+        place: where it stands, for people.
+        at: when, as the journal has it: a time with its zone, or seconds since the epoch.
+        record: the observation, the history and the key.
+        decision: what was decided.
+    """
+
+    place: str
+    at: str | float
+    record: Record
+    decision: Decision
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """An entry that can't be read."""
+
+    place: str
+    why: str
+
+
+class _Line(msgspec.Struct):
+    at: str
+    record: msgspec.Raw
+    decision: msgspec.Raw
+
+
+class _Event(msgspec.Struct):
+    observation: msgspec.Raw
+
+
+_line: Final = msgspec.json.Decoder(_Line).decode
+_event: Final = msgspec.json.Decoder(_Event).decode
+_object: Final = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def file_entries(stream: BinaryIO, engine: Engine, advance: Callable[[int], None]) -> Iterator[Entry | Fault]:
+    """Every line that is not blank.
+
+    Args:
+        stream: NDJSON.
+        engine: of the upstream that the journal is about.
+        advance: is told how many bytes were read.
+    """
+    for number, line in enumerate(stream, 1):
+        advance(len(line))
+        if line.strip():
+            yield _read(f"line {number}", partial(_file_entry, line, engine))
+
+
+def ledger_entries(ledger: Ledger, advance: Callable[[int], None]) -> Iterator[Entry | Fault]:
+    """Every decision in a ledger's journal, in its order.
+
+    Args:
+        ledger: with an engine of the upstream that it is about.
+        advance: is told how many entries were read.
+    """
+    after = 0
+    while page := ledger.decisions(after=after, limit=_PAGE):
+        for journaled in page:
+            yield _read(f"entry {journaled.number}", partial(_ledger_entry, journaled, ledger.engine))
+        after = page[-1].number
+        advance(len(page))
+
+
+def _read(place: str, read: Callable[[], tuple[str | float, Record, Decision]]) -> Entry | Fault:
+    try:
+        at, record, decision = read()
+    except InputError as error:
+        return Fault(place=place, why=str(error))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Fault(place=place, why=f"no entry of a journal: {printable(str(error)).removeprefix(_MALFORMED)}")
+    return Entry(place=place, at=at, record=record, decision=decision)
+
+
+def _file_entry(line: bytes, engine: Engine) -> tuple[str, Record, Decision]:
+    read = _line(line)
+    return read.at, engine.read(bytes(read.record)), from_json(bytes(read.decision))
+
+
+def _ledger_entry(journaled: Journaled, engine: Engine) -> tuple[float, Record, Decision]:
+    if journaled.history is None:
+        raise InputError("it was decided by a version that did not keep on what history", field="history")
+    record = _object(bytes(_event(journaled.event).observation))
+    whole = record | {"key": journaled.key, "history": _object(journaled.history)}
+    return journaled.at_s, engine.read(whole), from_json(journaled.decision)
