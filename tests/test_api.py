@@ -133,8 +133,10 @@ def test_every_action_has_a_headline_and_every_enum_is_used() -> None:
 
 
 def test_upstreams_are_found_by_their_folder() -> None:
-    assert upstream_names() == ("layer",)
-    assert find_upstream("layer", "p").name == "layer"
+    assert "layer" in upstream_names()
+    assert "payloads" not in upstream_names()
+    for name in upstream_names():
+        assert find_upstream(name, "p").name == name
     with pytest.raises(PolicyError, match="did you mean `layer`"):
         find_upstream("lair", "p")
     with pytest.raises(PolicyError, match="unknown upstream"):

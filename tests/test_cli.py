@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from remediate import Engine, from_json, to_json
-from remediate.loading import policy_path
+from remediate.loading import bundled_names, policy_path
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "samples" / "layer.ndjson"
@@ -281,7 +281,9 @@ def test_policy_check_counts_combinations_and_invariants(tmp_path: Path) -> None
     assert ran.returncode == 0
     assert re.search(r"504 +a sync is running", ran.stdout)
     assert re.search(r"504 +holds: a false flag never retries", ran.stdout)
-    (told,) = lines(run("policy", "check", "layer-quickbooks", "--json"))
+    every = lines(run("policy", "check", "--json"))
+    assert [one["policy"] for one in every] == list(bundled_names())
+    (told,) = (one for one in every if one["policy"] == "layer-quickbooks")
     assert told["proven"] is True
     assert sum(told["sections"]["status"]["rules"].values()) == 1512
     broken = tmp_path / "broken.toml"

@@ -16,6 +16,7 @@ from remediate.decision import headline
 from remediate.upstreams.layer import UPSTREAM, ApiFailure, Call, ConnectionStatus, parse, read
 from remediate.upstreams.layer import wire as layer_wire
 from remediate.upstreams.layer.plain import plain
+from remediate.upstreams.payloads import json_object
 from remediate.wire import dumps
 from tests.oracle import STATUS_AXES
 
@@ -279,7 +280,7 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
     except Exception as error:
         pytest.fail(f"the short way raised {error!r}")
     if short is not None:
-        assert layer_wire._record(layer_wire.json_object(content)) == Record(observation=short)
+        assert layer_wire._record(json_object(content)) == Record(observation=short)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_the_short_way_reads_what_the_long_way_reads(value: dict[str, Any]) -> N
 def test_an_escaped_name_is_that_name(content: bytes) -> None:
     short = plain(content)
     try:
-        long = layer_wire._record(layer_wire.json_object(content))
+        long = layer_wire._record(json_object(content))
     except InputError:
         assert short is None
     else:

@@ -25,7 +25,8 @@ from remediate.observation import Observation
 from remediate.upstreams.layer.environment import Credentials, Environment
 from remediate.upstreams.layer.tokens import Token, Tokens, Turns, read_token
 from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus, Transport
-from remediate.upstreams.layer.wire import json_object, read_answer
+from remediate.upstreams.layer.wire import read_answer
+from remediate.upstreams.payloads import json_object
 
 __all__ = ["Authorization", "Calls", "Line", "Reply", "Request"]
 

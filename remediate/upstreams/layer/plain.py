@@ -11,11 +11,9 @@ from typing import Final
 import msgspec
 
 from remediate.upstreams.layer.vocabulary import ApiFailure, ConnectionStatus
+from remediate.upstreams.payloads import DEEPEST
 
-__all__ = ["DEEPEST", "plain"]
-
-DEEPEST: Final = 64
-"""JSON that is nested deeper is bad input."""
+__all__ = ["plain"]
 
 
 class _Markers(msgspec.Struct):
