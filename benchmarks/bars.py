@@ -55,6 +55,7 @@ GROUPS: Final = (
     ),
     Group("wire", "JSON to a decision", "msgspec alone, decoding the same bytes into the same class"),
     Group("load", "A policy file to a proven engine", "B, as above"),
+    Group("diff", "Two policies of Airbyte compared over 1,968,300 combinations", "one of them proven"),
     Group(
         "drive", "A connection, from trouble to rest", "tenacity alone around the same eleven calls, without waiting"
     ),
@@ -87,6 +88,8 @@ ROWS: Final = (
     Bar("load.engine", "`Engine.load`: the shipped policy read, checked and proven", 500_000),
     Bar("load.read", "of that, `load_policy`: the file to a checked `Policy`"),
     Bar("load.prove", "of that, `proven`: every region, every invariant"),
+    Bar("diff.limits", "both proven and compared: a number is otherwise", 3),
+    Bar("diff.words", "both proven and compared: every answer is otherwise in words", 3),
     Bar("drive.sync", "`drive`, without waiting", 3),
     Bar("drive.async", "`drive_async`, without waiting", 3),
     Bar("ledger.sqlite", "`Ledger.record` to SQLite; SQLAlchemy's commit", 3),

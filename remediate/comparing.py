@@ -17,7 +17,7 @@ from remediate.compiling import CompiledPolicy, CompiledSection
 from remediate.decision import NextSteps
 from remediate.history import Bounds
 from remediate.policy import Cadence
-from remediate.regions import Box, intersect, merge, size, subtract
+from remediate.regions import Box, Space, intersect, merge, overlaps, size, subtract
 
 __all__ = ["ChangedRegion", "Comparison", "Detail", "Setting", "compare"]
 
@@ -129,7 +129,7 @@ def _changed_regions(
     space = before.shape.space
     pieces: dict[_Change, list[_Piece]] = {}
     every: dict[Answers, int] = {}
-    for change, piece in _pieces(_answered(old, before, every), _answered(new, after, every), list(every)):
+    for change, piece in _pieces(space, _answered(old, before, every), _answered(new, after, every), list(every)):
         pieces.setdefault(change, []).append(piece)
     for (facet, details), changed in sorted(pieces.items(), key=lambda one: _FACETS.index(one[0][0])):
         for box in merge(piece.box for piece in changed):
@@ -158,18 +158,19 @@ def _answered(compiled: CompiledPolicy, section: CompiledSection, every: dict[An
     }
 
 
-def _pieces(old: _Answered, new: _Answered, every: Sequence[Answers]) -> Iterator[tuple[_Change, _Piece]]:
+def _pieces(space: Space, old: _Answered, new: _Answered, every: Sequence[Answers]) -> Iterator[tuple[_Change, _Piece]]:
     """Every box that changes. What both have as it is covers the same on either side, so it is left out."""
     left = [(box, answers, rule) for (box, answers), rule in old.items() if (box, answers) not in new]
     right = [(box, answers, rule) for (box, answers), rule in new.items() if (box, answers) not in old]
     known: dict[tuple[int, int], _Change] = {}
-    for was, before, old_rule in left:
-        for now, after, new_rule in right:
-            if before == after or (shared := intersect(was, now)) is None:
-                continue
-            if (before, after) not in known:
-                known[before, after] = _change(every[before], every[after])
-            yield known[before, after], _Piece(shared, old_rule, new_rule)
+    for i, j in overlaps(space, [box for box, _, _ in left], [box for box, _, _ in right]):
+        (was, before, old_rule), (now, after, new_rule) = left[i], right[j]
+        shared = None if before == after else intersect(was, now)
+        if shared is None:
+            continue
+        if (before, after) not in known:
+            known[before, after] = _change(every[before], every[after])
+        yield known[before, after], _Piece(shared, old_rule, new_rule)
 
 
 # What is otherwise between two answers.

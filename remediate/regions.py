@@ -15,7 +15,7 @@ from math import prod
 
 import attrs
 
-__all__ = ["Axis", "Box", "Space", "intersect", "merge", "partition", "size", "subtract"]
+__all__ = ["Axis", "Box", "Space", "intersect", "merge", "overlaps", "partition", "size", "subtract"]
 
 Box = tuple[int, ...]
 
@@ -105,6 +105,28 @@ def intersect(a: Box, b: Box) -> Box | None:
     """What two boxes share, or None."""
     shared = tuple([x & y for x, y in zip(a, b, strict=True)])
     return shared if all(shared) else None
+
+
+def overlaps(space: Space, left: Sequence[Box], right: Sequence[Box]) -> Iterator[tuple[int, int]]:
+    """The places of every two boxes, one of each, that share a combination.
+
+    A box is packed into one number, a spare bit above each mask. Adding a mask's full value to what
+    two boxes share carries into the spare bit unless nothing is shared on that axis.
+    """
+    ones = spares = at = 0
+    places = []
+    for axis in space.axes:
+        places.append(at)
+        ones |= axis.full << at
+        at += len(axis.values)
+        spares |= 1 << at
+        at += 1
+    packed = [sum(mask << place for mask, place in zip(box, places, strict=True)) for box in right]
+    for i, box in enumerate(left):
+        one = sum(mask << place for mask, place in zip(box, places, strict=True))
+        for j, other in enumerate(packed):
+            if (one & other) + ones & spares == spares:
+                yield i, j
 
 
 def subtract(a: Box, b: Box) -> list[Box]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediate.regions import Axis, Box, Space, intersect, merge, partition, size, subtract
+from remediate.regions import Axis, Box, Space, intersect, merge, overlaps, partition, size, subtract
 
 spaces = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(
     lambda sizes: Space(tuple(Axis(f"a{i}", tuple(f"v{j}" for j in range(n))) for i, n in enumerate(sizes)))
@@ -31,6 +31,14 @@ def test_intersection_and_subtraction_are_those_of_sets(drawn: tuple[Space, Box,
     assert len(left) == len(set(left)), "the pieces overlap"
     assert set(left) == in_a - in_b
     assert size(a) == len(in_a)
+
+
+@given(spaces.flatmap(lambda space: st.tuples(st.just(space), *[st.lists(boxes_of(space), max_size=5)] * 2)))
+def test_boxes_that_overlap_are_those_that_intersect(drawn: tuple[Space, list[Box], list[Box]]) -> None:
+    space, left, right = drawn
+    assert list(overlaps(space, left, right)) == [
+        (i, j) for i, a in enumerate(left) for j, b in enumerate(right) if intersect(a, b) is not None
+    ]
 
 
 @given(spaces.flatmap(lambda space: st.tuples(st.just(space), st.lists(boxes_of(space), max_size=6))))
