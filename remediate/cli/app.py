@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import cases, decide, demo, diff, explain, ledger, policy, replay, run, sandbox, status
+from remediate.cli import cases, decide, demo, diff, drift, explain, ledger, policy, replay, run, sandbox, status
 
 __all__ = ["app", "main"]
 
@@ -41,6 +41,7 @@ app.command("decide")(decide.decide)
 app.command("explain")(explain.explain)
 policy.app.command("diff")(diff.diff)
 policy.app.command("test")(cases.test)
+policy.app.command("drift")(drift.drift)
 app.add_typer(policy.app, name="policy")
 app.command("replay")(replay.replay)
 app.command("run")(run.run)

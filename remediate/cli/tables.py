@@ -11,16 +11,14 @@ from typing import Final
 import attrs
 
 from remediate.deciding import Decider
-from remediate.decision import headline
 from remediate.engine import Engine
-from remediate.history import NO_HISTORY, History
 from remediate.observation import Matrix
 from remediate.policy import Condition
-from remediate.regions import Box, size
+from remediate.regions import size
+from remediate.workshop import answers
 
 __all__ = ["Grid", "as_csv", "as_html", "as_markdown", "grids", "regions"]
 
-_LONG_AGO: Final = History(attempts=10**9, failing_for_s=1e9, syncing_for_s=1e9)
 _STYLE: Final = (
     "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
     "table{border-collapse:collapse;margin:0 0 2rem}th,td{border:1px solid #8886;padding:.3rem .6rem;"
@@ -58,7 +56,7 @@ def regions(engine: Engine, kind: str | None = None) -> Iterator[dict[str, objec
     for name, decider in _chosen(engine, kind):
         space = decider.section.shape.space
         for region in decider.section.regions:
-            within, spent = _answers(decider, region.box)
+            within, spent = answers.first_and_last(decider, region.box)
             yield {
                 "kind": name,
                 "rule": region.rule.name,
@@ -78,28 +76,15 @@ def _chosen(engine: Engine, kind: str | None) -> Iterator[tuple[str, Decider]]:
             yield name, decider
 
 
-def _answers(decider: Decider, box: Box) -> tuple[str, str]:
-    """What the first combination of a box answers without a history, and after a long one."""
-    point = tuple(mask & -mask for mask in box)
-    blank = decider.section.shape.cls()
-    now, later = (headline(decider.decide_at(point, blank, history, None)) for history in (NO_HISTORY, _LONG_AGO))
-    return now, later
-
-
-def _cell(decider: Decider, box: Box) -> str:
-    within, spent = _answers(decider, box)
-    return within if within == spent else f"{within}, then {spent}"
-
-
 def _rules(kind: str, decider: Decider) -> Grid:
     rows = []
-    answers: dict[str, dict[str, None]] = {rule.name: {} for rule in decider.section.section.rules}
+    given: dict[str, dict[str, None]] = {rule.name: {} for rule in decider.section.section.rules}
     for region in decider.section.regions:
-        answers[region.rule.name][_cell(decider, region.box)] = None
+        given[region.rule.name][answers.answer(decider, region.box)] = None
     for number, rule in enumerate(decider.section.section.rules, 1):
         asked = "; ".join(f"{field} = {_words(condition)}" for field, condition in rule.when.items())
         combinations = decider.section.combinations[rule.name]
-        rows.append((str(number), rule.name, asked or "all else", " or ".join(answers[rule.name]), str(combinations)))
+        rows.append((str(number), rule.name, asked or "all else", " or ".join(given[rule.name]), str(combinations)))
     head = ("#", "rule", "when", "answer", "combinations")
     return Grid(kind=kind, title=f"{kind}: the first rule that matches decides", head=head, rows=tuple(rows))
 
@@ -110,23 +95,14 @@ def _words(condition: Condition) -> str:
 
 def _matrix(kind: str, decider: Decider, matrix: Matrix) -> Grid:
     space = decider.section.shape.space
-    rows_axis = space.axes[space.index(matrix.rows)]
-    columns_axis = None if matrix.columns is None else space.axes[space.index(matrix.columns)]
-    columns = ("answer",) if columns_axis is None else tuple(f"{columns_axis.name} {v}" for v in columns_axis.values)
-    fixed = {axis.name: ("absent",) for axis in space.axes if "absent" in axis.values}
-    fixed |= {field: (value,) for field, value in matrix.given.items()}
-    rows = []
-    for value in rows_axis.values:
-        cells = [value]
-        for column in columns_axis.values if columns_axis else (None,):
-            where = fixed | {rows_axis.name: (value,)}
-            if columns_axis is not None and column is not None:
-                where[columns_axis.name] = (column,)
-            cells.append(_cell(decider, space.box(where)))
-        rows.append(tuple(cells))
+    values = space.axes[space.index(matrix.rows)].values
     given = ", ".join(f"{field} {value}" for field, value in matrix.given.items())
-    title = f"{kind}: {matrix.title}" + (f" ({given})" if given else "")
-    return Grid(kind=kind, title=title, head=(rows_axis.name, *columns), rows=tuple(rows))
+    return Grid(
+        kind=kind,
+        title=f"{kind}: {matrix.title}" + (f" ({given})" if given else ""),
+        head=(matrix.rows, *answers.columns(decider, matrix)),
+        rows=tuple((value, *answers.row(decider, matrix, value)) for value in values),
+    )
 
 
 def as_markdown(tables: Iterator[Grid]) -> str:

@@ -17,7 +17,7 @@ from remediate.errors import PolicyError, did_you_mean, printable
 from remediate.history import History
 from remediate.observation import Observation, Shape, shape_of
 
-__all__ = ["Client", "Connect", "Payload", "Record", "Upstream", "find_upstream", "upstream_names"]
+__all__ = ["Client", "Connect", "Payload", "Published", "Record", "Upstream", "find_upstream", "upstream_names"]
 
 Payload = bytes | bytearray | memoryview | str | Mapping[str, object]
 """What an upstream sent: JSON as bytes or text, or the object it stands for."""
@@ -36,6 +36,24 @@ class Record:
     observation: Observation
     history: History | None = None
     key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Published:
+    """Where an observation's vocabulary is published: one component schema of an OpenAPI document.
+
+    A field of the observation is the property of its name.
+
+    Attributes:
+        schema: the schema's name in `components.schemas`.
+        ignored: properties that are known and decide nothing; default none.
+        elsewhere: fields of the observation that come from elsewhere than this schema, as a header
+            does; default none.
+    """
+
+    schema: str
+    ignored: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 class Client(Protocol):
@@ -67,6 +85,7 @@ class Upstream:
             word that is not published.
         words: every published value that `examples` knows.
         connect: a client; None: there is none, and whoever observes and syncs brings their own.
+        published: where the vocabulary is published, by kind of observation; default: nowhere that is known.
     """
 
     name: str
@@ -77,6 +96,7 @@ class Upstream:
     examples: Callable[[str], tuple[Observation, ...]]
     words: tuple[str, ...]
     connect: Connect | None = None
+    published: Mapping[str, Published] = attrs.field(factory=dict)
 
     @property
     def shapes(self) -> dict[str, Shape]:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from remediate.observation import Observation
-from remediate.upstreams import Client, Upstream
+from remediate.upstreams import Client, Published, Upstream
 from remediate.upstreams.layer.plain import plain
 from remediate.upstreams.layer.vocabulary import (
     ApiFailure,
@@ -64,4 +64,12 @@ UPSTREAM: Final = Upstream(
     examples=_examples,
     connect=_connect,
     words=tuple(word.value for words in (SyncFailureReason, SyncStatus, ErrorEnum, ErrorType) for word in words),
+    published={
+        "status": Published(schema="QuickbooksConnectionStatus", elsewhere=("retry_after_s",)),
+        "failure": Published(
+            schema="ApiError",
+            ignored=("description", "meta"),
+            elsewhere=("call", "http_status", "transport", "retry_after_s"),
+        ),
+    },
 )
