@@ -28,8 +28,8 @@ _THENS: Mapping[str, type] = {
     "reauth": ReauthThen,
     "escalate": EscalateThen,
     "no_op": NoOpThen,
-    "as_if": AsIf,
 }
+_SPENT_THENS: Mapping[str, type] = {**_THENS, "as_if": AsIf}
 _KEYS = tuple(field.name for field in attrs.fields(Policy) if field.name not in ("sections", "sha256", "source"))
 _NEVER = "never"
 _LONGEST_S = 366 * 86400.0
@@ -155,16 +155,24 @@ def _condition(value: Any, _: Any) -> Condition:
 
 
 def _then(value: Any, _: Any) -> Any:
+    return _answer(value, _THENS)
+
+
+def _spent_then(value: Any, _: Any) -> Any:
+    return _answer(value, _SPENT_THENS)
+
+
+def _answer(value: Any, thens: Mapping[str, type]) -> Any:
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, got {kind_of(value)}")
-    named = [name for name in _THENS if name in value]
+    named = [name for name in thens if name in value]
     if len(named) != 1:
-        listed = ", ".join(f"`{name}`" for name in _THENS)
-        hint = "" if named else next(filter(None, (did_you_mean(key, _THENS) for key in value)), "")
+        listed = ", ".join(f"`{name}`" for name in thens)
+        hint = "" if named else next(filter(None, (did_you_mean(key, thens) for key in value)), "")
         raise ValueError(f"expected exactly one of {listed}{hint}")
     if named == ["no_op"]:
         value = _timed(value)
-    return _converter.structure(value, _THENS[named[0]])
+    return _converter.structure(value, thens[named[0]])
 
 
 def _timed(value: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +194,7 @@ def _make_converter() -> cattrs.Converter:
     made.register_structure_hook(int, _whole)
     made.register_structure_hook(Condition, _condition)
     made.register_structure_hook(Then, _then)
-    made.register_structure_hook(Then | AsIf, _then)
+    made.register_structure_hook(Then | AsIf, _spent_then)
     return made
 
 

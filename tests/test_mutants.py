@@ -135,6 +135,8 @@ def test_a_rule_that_is_removed_is_missed(position: int) -> None:
         ('then = { no_op = "healthy", look_again_s = 3600 }', 'then = "healthy"', "then: expected an object"),
         ("look_again_s = 3600 }", 'look_again_s = "soon" }', 'look_again_s: expected a number of seconds, or "never"'),
         (", look_again_s = 3600 }", " }", "a `no_op` has one of `look_again_s`"),
+        ('then = { no_op = "healthy", look_again_s = 3600 }', "then = { as_if = { is_syncing = true } }", "then: expected exactly one of `retry`, `reauth`, `escalate`, `no_op`"),
+        ('longest_s = 21600\nthen = { escalate = "provider", scope = "integration" }', "longest_s = 21600\nthen = { as_if = { is_syncing = true } }", "retry_after.then: expected exactly one of"),
         # Bounds upside down, or none.
         ("floor_s = 1\nattempts = 1", "floor_s = 11\nattempts = 1", "schedules.resume: floor_s: 11 is above first_s, 10"),
         ("first_s = 60", "first_s = 6000", "schedules.transient: first_s: 6000 is above ceiling_s, 1800"),
