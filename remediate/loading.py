@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import cattrs
@@ -21,7 +21,7 @@ from remediate.policy import AsIf, Condition, EscalateThen, NoOpThen, Policy, Re
 from remediate.strict import Path as Steps
 from remediate.strict import faults, strict_converter
 
-__all__ = ["bundled_names", "load_policy", "parse_policy", "policy_path"]
+__all__ = ["DEMANDS", "FORMS", "KEYS", "bundled_names", "condition_form", "load_policy", "parse_policy", "policy_path"]
 
 _THENS: Mapping[str, type] = {
     "retry": RetryThen,
@@ -30,9 +30,11 @@ _THENS: Mapping[str, type] = {
     "no_op": NoOpThen,
 }
 _SPENT_THENS: Mapping[str, type] = {**_THENS, "as_if": AsIf}
-_KEYS = tuple(field.name for field in attrs.fields(Policy) if field.name not in ("sections", "sha256", "source"))
+KEYS: Final = tuple(field.name for field in attrs.fields(Policy) if field.name not in ("sections", "sha256", "source"))
+"""The keys of a policy file; any other table with rules is a section."""
 _NEVER = "never"
-_LONGEST_S = 366 * 86400.0
+_LONGEST_S = 366 * 86400
+_MOST = 1_000_000
 
 
 def _folder() -> Path:
@@ -97,10 +99,10 @@ def parse_policy(content: bytes, *, source: str = "policy") -> Policy:
         raise PolicyError(source, [f"is not TOML: {printable(str(error), longest=200)}"]) from error
     except RecursionError as error:
         raise PolicyError(source, ["is nested too deep"]) from error
-    sections = {key: value for key, value in raw.items() if key not in _KEYS and _has_rules(value)}
-    words = [*_KEYS, *sections]
+    sections = {key: value for key, value in raw.items() if key not in KEYS and _has_rules(value)}
+    words = [*KEYS, *sections]
     problems = [f"unknown key `{printable(key)}`{did_you_mean(key, words)}" for key in raw if key not in words]
-    data = {key: value for key, value in raw.items() if key in _KEYS} | {"sections": sections}
+    data = {key: value for key, value in raw.items() if key in KEYS} | {"sections": sections}
     try:
         policy: Policy = _converter.structure(data, Policy)
     except cattrs.ClassValidationError as error:
@@ -130,15 +132,15 @@ def _number(value: Any, _: Any) -> float:
     if type(value) not in (int, float):
         raise TypeError(f"expected a number, got {kind_of(value)}")
     if not 0 <= value <= _LONGEST_S or not isfinite(value):
-        raise ValueError(f"expected a number from 0 to {_LONGEST_S:.0f}")
+        raise ValueError(f"expected a number from 0 to {_LONGEST_S}")
     return float(value)
 
 
 def _whole(value: Any, _: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"expected a whole number, got {kind_of(value)}")
-    if not 1 <= value <= 1_000_000:
-        raise ValueError("expected a whole number from 1 to 1000000")
+    if not 1 <= value <= _MOST:
+        raise ValueError(f"expected a whole number from 1 to {_MOST}")
     return value
 
 
@@ -185,6 +187,26 @@ def _timed(value: dict[str, Any]) -> dict[str, Any]:
     if isinstance(seconds, str):
         raise TypeError(f'look_again_s: expected a number of seconds, or "{_NEVER}"')
     return value
+
+
+def condition_form(one: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of a condition of which each value has the form `one`."""
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}]}
+
+
+_SECONDS: Final = {"type": "number", "minimum": 0, "maximum": _LONGEST_S}
+FORMS: Final[Mapping[Any, Mapping[str, Any]]] = {
+    str: {"type": "string", "pattern": r"\S", "not": {"pattern": r"[\x00-\x1f\x7f-\x9f]"}},
+    float: _SECONDS,
+    int: {"type": "integer", "minimum": 1, "maximum": _MOST},
+    Condition: condition_form({"type": ["string", "boolean"]}),
+    (NoOpThen, "look_again_s"): {"anyOf": [{"const": _NEVER}, _SECONDS]},
+}
+"""What the hooks above take, as JSON Schema: by type, or by class and field. It is never narrower than they are."""
+DEMANDS: Final[Mapping[type, Mapping[str, Any]]] = {
+    NoOpThen: {"oneOf": [{"required": ["look_again_s"]}, {"required": ["look_again"]}]},
+}
+"""What they ask of a table beside the forms of its keys."""
 
 
 def _make_converter() -> cattrs.Converter:

@@ -45,14 +45,23 @@ When = Mapping[str, Condition]
 
 @attrs.frozen(kw_only=True)
 class RetryThen:
-    """Retry on a schedule."""
+    """Retry on a schedule.
+
+    Attributes:
+        retry: the schedule that says how long to wait, and how often.
+    """
 
     retry: str
 
 
 @attrs.frozen(kw_only=True)
 class ReauthThen:
-    """Send the customer through authorisation in a system."""
+    """Send the customer through authorisation in a system.
+
+    Attributes:
+        reauth: whether they renew the connection or make a new one.
+        system: where they authorise.
+    """
 
     reauth: Flow
     system: str
@@ -60,7 +69,12 @@ class ReauthThen:
 
 @attrs.frozen(kw_only=True)
 class EscalateThen:
-    """Ask a human."""
+    """Ask a human.
+
+    Attributes:
+        escalate: who can act.
+        scope: whether there is one ticket a connection, or one for the whole fleet.
+    """
 
     escalate: Owner
     scope: Scope
@@ -83,7 +97,7 @@ class NoOpThen:
 
 @attrs.frozen(kw_only=True)
 class AsIf:
-    """What the same combination answers with these fields set so."""
+    """What the same combination answers with these fields set so, one value a field."""
 
     as_if: Mapping[str, Condition]
 
@@ -116,7 +130,12 @@ class Outcome:
 
 @attrs.frozen(kw_only=True)
 class Spent:
-    """What follows a limit that is passed. With `as_if`, the next steps are those of the answer it leads to."""
+    """What follows a limit that is passed. With `as_if`, the next steps are those of the answer it leads to.
+
+    Attributes:
+        then: what is answered then.
+        because: why, in one sentence for a person.
+    """
 
     then: Then | AsIf
     because: str
@@ -158,7 +177,14 @@ class Schedule:
 
 @attrs.frozen(kw_only=True)
 class Limit:
-    """A bound on the history, and what follows it. At least one bound is set."""
+    """A bound on the history, and what follows it. At least one bound is set.
+
+    Attributes:
+        spent: what follows.
+        attempts: how many there may be in an episode, from 1.
+        failing_for_s: how long an episode may last, seconds.
+        syncing_for_s: how long a sync may run, seconds.
+    """
 
     spent: Spent
     attempts: int | None = None
@@ -178,9 +204,11 @@ class Rule:
     Attributes:
         name: unique in its section.
         when: a condition a field; an unnamed field may have any value.
+        then: what is answered.
+        because: why, in one sentence for a person that holds wherever the rule decides.
         evidence: what the observation says about upstream; a limit or a repair keeps it.
         limit: the name of a limit on the history; a schedule's own bounds need no name.
-        repairable: whether a repair turns a demand on a person into one resuming sync.
+        repairable: whether a repair turns a demand on a person into one resuming sync; default False.
     """
 
     name: str
@@ -200,7 +228,12 @@ class Rule:
 
 @attrs.frozen(kw_only=True)
 class Anomaly:
-    """A fact that does not fit. Several of one name are one fact that shows in several ways."""
+    """A fact that does not fit. Several of one name are one fact that shows in several ways.
+
+    Attributes:
+        name: as decisions carry it.
+        when: a condition a field; it may ask of more fields than a rule, whether they are present.
+    """
 
     name: str
     when: When
@@ -211,6 +244,8 @@ class Invariant:
     """What must hold wherever the conditions do: within and past limits, and repaired unless said otherwise.
 
     Attributes:
+        name: unique in its section.
+        when: a condition a field.
         never: actions that may not be answered.
         only: actions of which one must be answered; exactly one of the two is set.
         unless_repaired: whether a repaired connection is exempt; default False.
@@ -225,7 +260,12 @@ class Invariant:
 
 @attrs.frozen(kw_only=True)
 class Repair:
-    """What a repairable rule answers once, after somebody has mended the connection."""
+    """What a repairable rule answers once, after somebody has mended the connection.
+
+    Attributes:
+        schedule: that of the resuming sync.
+        because: why, in one sentence for a person.
+    """
 
     schedule: str
     because: str
@@ -238,7 +278,14 @@ class Repair:
 
 @attrs.frozen(kw_only=True)
 class Section:
-    """The rules for one kind of observation."""
+    """The rules for one kind of observation.
+
+    Attributes:
+        rules: in order; the first that matches decides.
+        anomalies: every one that holds is told beside the answer.
+        invariants: what is proven of every combination.
+        repair: what follows a repair; needed where a rule is repairable.
+    """
 
     rules: tuple[Rule, ...]
     anomalies: tuple[Anomaly, ...] = ()
@@ -248,7 +295,12 @@ class Section:
 
 @attrs.frozen(kw_only=True)
 class LookAgain:
-    """When to observe again although a person has to act, seconds: they may act without telling."""
+    """When to observe again although a person has to act, seconds: they may act without telling.
+
+    Attributes:
+        reauth: while a customer has to authorise.
+        escalate: while somebody was asked.
+    """
 
     reauth: float
     escalate: float
@@ -256,7 +308,13 @@ class LookAgain:
 
 @attrs.frozen(kw_only=True)
 class RetryAfter:
-    """What follows when upstream asks for a longer pause than `longest_s` seconds."""
+    """What follows when upstream asks for a longer pause than `longest_s` seconds.
+
+    Attributes:
+        longest_s: the longest pause that is kept, seconds.
+        then: what is answered instead of a longer one.
+        because: why, in one sentence for a person.
+    """
 
     longest_s: float
     then: Then
@@ -299,6 +357,15 @@ class Policy:
     """Everything that a policy file says, as read; :mod:`remediate.compiling` proves it.
 
     Attributes:
+        name: as decisions carry it.
+        upstream: whose observations it answers.
+        revision: changed with every change of the policy.
+        summary: what it answers, in one line.
+        look_again_s: when to observe again although a person has to act.
+        retry_after: what follows when upstream asks for a long pause.
+        schedules: waits between attempts, by name.
+        episode: the pace of an episode.
+        limits: bounds on the history that are no schedule's, by name.
         groups: named sets of values, by field.
         sections: the rules by kind of observation.
         sha256: of the file's bytes, in hex.

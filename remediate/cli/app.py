@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import cases, decide, demo, diff, drift, explain, ledger, policy, replay, run, sandbox, status
+from remediate.cli import cases, decide, demo, diff, drift, explain, ledger, policy, replay, run, sandbox, schema, status
 
 __all__ = ["app", "main"]
 
@@ -42,6 +42,7 @@ app.command("explain")(explain.explain)
 policy.app.command("diff")(diff.diff)
 policy.app.command("test")(cases.test)
 policy.app.command("drift")(drift.drift)
+policy.app.command("schema")(schema.schema)
 app.add_typer(policy.app, name="policy")
 app.command("replay")(replay.replay)
 app.command("run")(run.run)
