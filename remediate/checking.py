@@ -80,10 +80,11 @@ def _section_problems(policy: Policy, section: Section, shape: Shape) -> Iterato
     whens = [(f'rule "{rule.name}": when', rule.when, shape.space) for rule in section.rules]
     whens += [(f'invariant "{one.name}": when', one.when, shape.space) for one in section.invariants]
     whens += [(f'anomaly "{one.name}": when', one.when, witnessed(shape)) for one in section.anomalies]
-    for used, schedule in policy.schedules.items():
-        is_used = any(rule.outcome.schedule == used for rule in section.rules)
-        if is_used and schedule.spent is not None and isinstance(schedule.spent.then, AsIf):
-            whens.append((f"schedules.{used}: as_if", schedule.spent.then.as_if, shape.space))
+    limits = {rule.outcome.schedule or rule.limit for rule in section.rules}
+    for table, named in (("schedules", policy.schedules), ("limits", policy.limits)):
+        for name, one in named.items():
+            if name in limits and one.spent is not None and isinstance(one.spent.then, AsIf):
+                whens.append((f"{table}.{name}: as_if", one.spent.then.as_if, shape.space))
     for place, when, space in whens:
         yield from (f"{place}.{what}" for what in _when_problems(space, when, policy.groups, shape))
     for entry, names in (

@@ -114,6 +114,7 @@ def test_a_rule_that_is_removed_is_missed(position: int) -> None:
         ('upstream = "layer"', 'upstream = "lair"', "upstream: unknown upstream `lair`"),
         ('escalate = "support"', 'escalate = "suport"', "unknown value `suport` (did you mean `support`?)"),
         ("as_if = { is_retryable_failure", "as_if = { is_retriable_failure", "schedules.probe: as_if.is_retriable"),
+        ('[limits.long_sync.spent]\nthen = { escalate = "provider", scope = "connection" }', "[limits.long_sync.spent]\nthen = { as_if = { is_sincing = false } }", "limits.long_sync: as_if.is_sincing"),
         # A wrong type.
         ("first_s = 60", 'first_s = "60"', "schedules.transient.first_s: expected a number, got a string"),
         ("attempts = 48", "attempts = 48.0", "schedules.transient.attempts: expected a whole number, got a number"),

@@ -341,5 +341,8 @@ def test_the_command_prints_it_and_refuses_who_is_not_there() -> None:
     assert ran.stdout.isascii()
     refused = CliRunner().invoke(app, ["policy", "schema", "--upstream", "lair"])
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr == "--upstream: unknown upstream `lair` (did you mean `layer`?); there are `layer`, `any`\n"
+    assert (
+        refused.stderr
+        == "--upstream: unknown upstream `lair` (did you mean `layer`?); there are `airbyte`, `layer`, `any`\n"
+    )
     assert "Example: remediate policy schema" in run("policy", "schema", "--help").stdout

@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 import remediate
-from remediate.cli import cases, decide, demo, diff, drift, explain, ledger, policy, replay, run, sandbox, schema, status
+from remediate.cli import (
+    cases,
+    decide,
+    demo,
+    diff,
+    drift,
+    explain,
+    ledger,
+    policy,
+    replay,
+    run,
+    sandbox,
+    schema,
+    status,
+)
 
 __all__ = ["app", "main"]
 

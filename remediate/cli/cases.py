@@ -101,7 +101,7 @@ def _trials(engine: Engine, policy: str, files: Sequence[str]) -> list[Trial]:
             try:
                 content = stream.read(LARGEST_FILE + 1)
             except OSError as error:
-                output.refuse(f"{printable(file)}: can't be read: {error.strerror}")
+                output.refuse(f"{printable(file, longest=None)}: can't be read: {error.strerror}")
         named = shipped.name if shipped is not None else printable(file, longest=None)
         try:
             found += parse_cases(content, engine, source=named)

@@ -67,7 +67,7 @@ def _journal(engine: Engine, file: str | None, stream: BinaryIO) -> Iterator[_No
     try:
         with open(file, "a", encoding="ascii", newline="\n") as journal:
             if _is_same(journal, stream):
-                output.refuse(f"{printable(file)}: can't be both the input and the journal")
+                output.refuse(f"{printable(file, longest=None)}: can't be both the input and the journal")
 
             def note(record: Record, decision: Decision) -> None:
                 at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -76,12 +76,12 @@ def _journal(engine: Engine, file: str | None, stream: BinaryIO) -> Iterator[_No
                     journal.write(dumps(line) + "\n")
                     journal.flush()
                 except OSError as error:
-                    output.refuse(f"{printable(file)}: can't be written: {error.strerror}")
+                    output.refuse(f"{printable(file, longest=None)}: can't be written: {error.strerror}")
 
             yield note
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
-        output.refuse(f"{printable(file)}: can't be written: {why}")
+        output.refuse(f"{printable(file, longest=None)}: can't be written: {why}")
 
 
 def _is_same(journal: IO[str], stream: BinaryIO) -> bool:

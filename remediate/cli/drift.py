@@ -60,11 +60,11 @@ def _found(engine: Engine, spec: str) -> tuple[Drift, ...]:
         try:
             content = stream.read(LONGEST + 1)
         except OSError as error:
-            output.refuse(f"{printable(spec)}: can't be read: {error.strerror}")
+            output.refuse(f"{printable(spec, longest=None)}: can't be read: {error.strerror}")
     try:
         return find_drift(read_openapi(content), engine.upstream, engine.deciders)
     except InputError as error:
-        output.refuse(f"{printable(spec)}: {printable(str(error), longest=None)}")
+        output.refuse(f"{printable(spec, longest=None)}: {printable(str(error), longest=None)}")
 
 
 def _write(one: Drift) -> None:

@@ -99,7 +99,7 @@ def read_whole(items: Iterable[T], file: str) -> Iterator[T]:
     try:
         yield from items
     except OSError as error:
-        refuse(f"{printable(file)}: can't be read: {error.strerror}")
+        refuse(f"{printable(file, longest=None)}: can't be read: {error.strerror}")
 
 
 def need_web_server() -> None:
@@ -120,7 +120,7 @@ def opened(file: str) -> Iterator[BinaryIO]:
         stream = open(file, "rb")  # noqa: SIM115  # it is closed below, and only its opening is tried here
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
-        refuse(f"{printable(file)}: can't be read: {why}")
+        refuse(f"{printable(file, longest=None)}: can't be read: {why}")
     with stream:
         yield stream
 

@@ -52,12 +52,11 @@ def replay(
     engine = output.load_engine(policy)
     with _entries(journal, engine) as entries:
         found = replayed(entries, engine)
+    source = "the ledger" if "://" in journal else printable(journal, longest=None)
     for fault in found.faults:
-        output.complain(f"{printable(journal)}: {fault.place}: {printable(fault.why, longest=None)}")
-    if found.bad > len(found.faults):
-        output.complain(f"{printable(journal)}: and {found.bad - len(found.faults)} more")
+        output.complain(f"{source}: {fault.place}: {printable(fault.why, longest=None)}")
     if found.bad and not skip_bad:
-        output.refuse(f"{printable(journal)}: {found.bad} entries can't be read; --skip-bad passes over them")
+        output.refuse(f"{source}: entries that can't be read: {found.bad}; --skip-bad passes over them")
     with output.whole_output():
         if json:
             typer.echo(dumps(_plain(found, engine.policy)))

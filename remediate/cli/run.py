@@ -133,9 +133,9 @@ def _keys(file: str) -> list[str]:
                 except (InputError, UnicodeDecodeError) as error:
                     bad = True
                     why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.message
-                    output.complain(f"{printable(file)}: line {number}: {why}")
+                    output.complain(f"{printable(file, longest=None)}: line {number}: {why}")
         except OSError as error:
-            output.refuse(f"{printable(file)}: can't be read: {error.strerror}")
+            output.refuse(f"{printable(file, longest=None)}: can't be read: {error.strerror}")
     if bad:
         raise typer.Exit(output.BAD_INPUT)
     return keys

@@ -92,9 +92,11 @@ def _fill(made: Sandbox, file: str) -> None:
                     made.play(script.id, script)
                 except InputError as error:
                     bad = True
-                    output.complain(f"{printable(file)}: line {entry.line}: {printable(str(error), longest=None)}")
+                    output.complain(
+                        f"{printable(file, longest=None)}: line {entry.line}: {printable(str(error), longest=None)}"
+                    )
         except OSError as error:
-            output.refuse(f"{printable(file)}: can't be read: {error.strerror}")
+            output.refuse(f"{printable(file, longest=None)}: can't be read: {error.strerror}")
     if bad:
         raise typer.Exit(output.BAD_INPUT)
 

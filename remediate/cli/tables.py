@@ -15,7 +15,7 @@ from remediate.engine import Engine
 from remediate.observation import Matrix
 from remediate.policy import Condition
 from remediate.regions import size
-from remediate.workshop import answers
+from remediate.workshop import matrices
 
 __all__ = ["Grid", "as_csv", "as_html", "as_markdown", "grids", "regions"]
 
@@ -56,7 +56,7 @@ def regions(engine: Engine, kind: str | None = None) -> Iterator[dict[str, objec
     for name, decider in _chosen(engine, kind):
         space = decider.section.shape.space
         for region in decider.section.regions:
-            within, spent = answers.first_and_last(decider, region.box)
+            within, spent = matrices.first_and_last(decider, region.box)
             yield {
                 "kind": name,
                 "rule": region.rule.name,
@@ -80,7 +80,7 @@ def _rules(kind: str, decider: Decider) -> Grid:
     rows = []
     given: dict[str, dict[str, None]] = {rule.name: {} for rule in decider.section.section.rules}
     for region in decider.section.regions:
-        given[region.rule.name][answers.answer(decider, region.box)] = None
+        given[region.rule.name][matrices.answer(decider, region.box)] = None
     for number, rule in enumerate(decider.section.section.rules, 1):
         asked = "; ".join(f"{field} = {_words(condition)}" for field, condition in rule.when.items())
         combinations = decider.section.combinations[rule.name]
@@ -100,8 +100,8 @@ def _matrix(kind: str, decider: Decider, matrix: Matrix) -> Grid:
     return Grid(
         kind=kind,
         title=f"{kind}: {matrix.title}" + (f" ({given})" if given else ""),
-        head=(matrix.rows, *answers.columns(decider, matrix)),
-        rows=tuple((value, *answers.row(decider, matrix, value)) for value in values),
+        head=(matrix.rows, *matrices.columns(decider, matrix)),
+        rows=tuple((value, *matrices.row(decider, matrix, value)) for value in values),
     )
 
 

@@ -18,7 +18,7 @@ import attrs
 from remediate.deciding import Decider
 from remediate.observation import UNRECOGNISED, Matrix, Observation, OpenEnum
 from remediate.upstreams import Published, Upstream
-from remediate.workshop import answers
+from remediate.workshop import matrices
 from remediate.workshop.openapi import Document, Schema
 
 __all__ = ["Change", "Drift", "Mention", "Subject", "find_drift"]
@@ -188,8 +188,8 @@ class _Comparing:
         """The row of what is unrecognised, in the matrix whose rows the field's values are."""
         alone = Matrix(title=f"{field} alone", rows=field)
         matrix = next((one for one in self.cls.matrices if one.rows == field), alone)
-        told = answers.row(self.decider, matrix, UNRECOGNISED)
-        return dict(zip(answers.columns(self.decider, matrix), told, strict=True))
+        told = matrices.row(self.decider, matrix, UNRECOGNISED)
+        return dict(zip(matrices.columns(self.decider, matrix), told, strict=True))
 
     def _rules(self, field: str, value: str | None) -> tuple[Mention, ...]:
         """The rules that name a value; or, without one, the field."""
