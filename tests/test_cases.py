@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from remediate import Engine, History, PolicyError
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
-from remediate.workshop.cases import LARGEST_FILE, MOST_OF_ONE, Trial, parse_cases
-from remediate.workshop.expanding import DEEPEST
-from remediate.workshop.trying import Report, try_cases
+from remediate.workshop.cases.expanding import DEEPEST
+from remediate.workshop.cases.reading import LARGEST_FILE, MOST_OF_ONE, Trial, parse_cases
+from remediate.workshop.cases.trying import Report, try_cases
 
 ENGINE = Engine.bundled()
 OUTAGE = """[[cases]]

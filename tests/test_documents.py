@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from remediate import Engine
 from remediate.cli.app import app
 from remediate.errors import InputError
-from remediate.workshop import composing
-from remediate.workshop.documents import LONGEST, read_document
-from remediate.workshop.drifting import find_drift
-from remediate.workshop.openapi import read_openapi
+from remediate.workshop.drift import composing
+from remediate.workshop.drift.comparing import find_drift
+from remediate.workshop.drift.documents import LONGEST, read_document
+from remediate.workshop.drift.openapi import read_openapi
 from tests.specs import as_page, as_yaml, document
 
 STATUS = "components:\n  schemas:\n    QuickbooksConnectionStatus:\n      properties:\n        is_connected: "

@@ -14,8 +14,8 @@ from remediate import Engine
 from remediate.errors import InputError
 from remediate.upstreams import find_upstream, upstream_names
 from remediate.upstreams.layer import ConnectionStatus, SyncFailureReason
-from remediate.workshop.drifting import Drift, Mention, find_drift
-from remediate.workshop.openapi import read_openapi
+from remediate.workshop.drift.comparing import Drift, Mention, find_drift
+from remediate.workshop.drift.openapi import read_openapi
 from tests.specs import LAYER, as_page, as_yaml, document
 
 ENUMS = ("sync_failure_reason", "last_sync_status", "type", "error_enum")

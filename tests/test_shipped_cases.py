@@ -15,9 +15,9 @@ from remediate import Engine, History, PolicyError
 from remediate.loading import parse_policy, policy_path
 from remediate.upstreams import Record
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
-from remediate.workshop.cases import parse_cases, shipped_cases
-from remediate.workshop.coverage import Target, When, coverage_of, targets, touched
-from remediate.workshop.trying import try_cases
+from remediate.workshop.cases.coverage import Target, When, coverage_of, targets, touched
+from remediate.workshop.cases.reading import parse_cases, shipped_cases
+from remediate.workshop.cases.trying import try_cases
 from tests.oracle import failure_answer, failure_evidence, status_answer
 
 SHIPPED = policy_path("layer-quickbooks").read_text()

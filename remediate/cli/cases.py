@@ -19,9 +19,9 @@ from remediate.regions import size
 from remediate.wire import dumps
 
 if TYPE_CHECKING:
-    from remediate.workshop.cases import Trial
-    from remediate.workshop.coverage import Coverage, Target
-    from remediate.workshop.trying import Failure, Report
+    from remediate.workshop.cases.coverage import Coverage, Target
+    from remediate.workshop.cases.reading import Trial
+    from remediate.workshop.cases.trying import Failure, Report
 
 __all__ = ["test"]
 
@@ -68,7 +68,7 @@ def test(
 
     Example: remediate policy test layer-quickbooks
     """
-    from remediate.workshop.trying import try_cases
+    from remediate.workshop.cases.trying import try_cases
 
     engine = output.load_engine(policy)
     report = try_cases(engine, _trials(engine, policy, cases or []))
@@ -89,7 +89,7 @@ def _lacks(coverage: Coverage, cover: Cover) -> bool:
 
 def _trials(engine: Engine, policy: str, files: Sequence[str]) -> list[Trial]:
     """The cases of all files; where one can't be read, all that is wrong is told."""
-    from remediate.workshop.cases import LARGEST_FILE, parse_cases, shipped_cases
+    from remediate.workshop.cases.reading import LARGEST_FILE, parse_cases, shipped_cases
 
     shipped = None if files else shipped_cases(policy)
     if not files and shipped is None:

@@ -14,7 +14,7 @@ from remediate.errors import InputError, printable
 
 if TYPE_CHECKING:
     from remediate.engine import Engine
-    from remediate.workshop.drifting import Drift
+    from remediate.workshop.drift.comparing import Drift
 
 __all__ = ["drift"]
 
@@ -52,9 +52,9 @@ def drift(
 
 
 def _found(engine: Engine, spec: str) -> tuple[Drift, ...]:
-    from remediate.workshop.documents import LONGEST  # which brings a parser of YAML
-    from remediate.workshop.drifting import find_drift
-    from remediate.workshop.openapi import read_openapi
+    from remediate.workshop.drift.comparing import find_drift
+    from remediate.workshop.drift.documents import LONGEST  # which brings a parser of YAML
+    from remediate.workshop.drift.openapi import read_openapi
 
     with output.opened(spec) as stream:
         try:

@@ -19,7 +19,7 @@ from remediate.deciding import Decider
 from remediate.observation import UNRECOGNISED, Matrix, Observation, OpenEnum
 from remediate.upstreams import Published, Upstream
 from remediate.workshop import matrices
-from remediate.workshop.openapi import Document, Schema
+from remediate.workshop.drift.openapi import Document, Schema
 
 __all__ = ["Change", "Drift", "Mention", "Subject", "find_drift"]
 

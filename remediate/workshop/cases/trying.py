@@ -14,8 +14,8 @@ from remediate.decision import Decision, headline
 from remediate.engine import Engine
 from remediate.errors import did_you_mean
 from remediate.upstreams import Record
-from remediate.workshop.cases import Expected, Seconds, Trial
-from remediate.workshop.coverage import Coverage, coverage_of
+from remediate.workshop.cases.coverage import Coverage, coverage_of
+from remediate.workshop.cases.reading import Expected, Seconds, Trial
 
 __all__ = ["Difference", "Failure", "Report", "try_cases"]
 

@@ -23,8 +23,8 @@ from remediate.loading import bundled_names, policy_path
 from remediate.strict import Path as Steps
 from remediate.strict import faults, strict_converter
 from remediate.upstreams import Record
-from remediate.workshop.expanding import Tables, tables_of
-from remediate.workshop.spelling import Speller, placed
+from remediate.workshop.cases.expanding import Tables, tables_of
+from remediate.workshop.cases.spelling import Speller, placed
 
 __all__ = ["LARGEST_FILE", "MOST_IN_ALL", "MOST_OF_ONE", "NEVER", "After", "Case", "Expected", "Seconds", "Trial"]
 __all__ += ["parse_cases", "shipped_cases"]

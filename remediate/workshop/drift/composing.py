@@ -13,7 +13,7 @@ import yaml
 from yaml.reader import Reader
 
 from remediate.errors import InputError, printable
-from remediate.workshop.pages import Block
+from remediate.workshop.drift.pages import Block
 
 __all__ = ["DEEPEST", "Scalar", "compose"]
 

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import attrs
 
 from remediate.errors import InputError, did_you_mean, printable
-from remediate.workshop.composing import Scalar
-from remediate.workshop.documents import read_document, what_is
+from remediate.workshop.drift.composing import Scalar
+from remediate.workshop.drift.documents import read_document, what_is
 
 __all__ = ["Document", "Schema", "read_openapi"]
 
@@ -60,7 +60,7 @@ class Document:
     """
 
     def __init__(self, root: object) -> None:
-        """Take what :func:`remediate.workshop.documents.read_document` gives.
+        """Take what :func:`remediate.workshop.drift.documents.read_document` gives.
 
         Raises:
             InputError: it has no component schemas.

@@ -12,8 +12,8 @@ from collections import Counter
 from typing import Final
 
 from remediate.errors import InputError, kind_of, printable
-from remediate.workshop.composing import Scalar, compose
-from remediate.workshop.pages import Block, choose
+from remediate.workshop.drift.composing import Scalar, compose
+from remediate.workshop.drift.pages import Block, choose
 
 __all__ = ["LONGEST", "read_document", "what_is"]
 
