@@ -22,7 +22,7 @@ def document(upstream: Upstream = LAYER) -> dict[str, Any]:
         published = upstream.published[cls.kind]
         properties: dict[str, Any] = {}
         for field in attrs.fields(cls):
-            if field.name in published.elsewhere:
+            if field.name in upstream.beside:
                 continue
             kind = typing.get_args(typing.get_type_hints(cls)[field.name])[0]
             if not issubclass(kind, StrEnum):

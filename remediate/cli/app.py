@@ -10,6 +10,7 @@ import typer
 
 import remediate
 from remediate.cli import (
+    audit,
     cases,
     decide,
     demo,
@@ -58,6 +59,7 @@ policy.app.command("test")(cases.test)
 policy.app.command("drift")(drift.drift)
 policy.app.command("schema")(schema.schema)
 app.add_typer(policy.app, name="policy")
+app.command("audit")(audit.audit)
 app.command("replay")(replay.replay)
 app.command("run")(run.run)
 app.command("status")(status.status)

@@ -21,7 +21,8 @@ from remediate.wire import dumps
 if TYPE_CHECKING:
     from remediate.policy import Policy
     from remediate.workshop.journals import Entry, Fault
-    from remediate.workshop.replaying import Example, Replay, Side
+    from remediate.workshop.replaying import Example, Replay
+    from remediate.workshop.tallying import Side
 
 __all__ = ["replay"]
 

@@ -42,18 +42,15 @@ class Record:
 class Published:
     """Where an observation's vocabulary is published: one component schema of an OpenAPI document.
 
-    A field of the observation is the property of its name.
+    A field of the observation that does not stand beside it is the property of its name.
 
     Attributes:
         schema: the schema's name in `components.schemas`.
         ignored: properties that are known and decide nothing; default none.
-        elsewhere: fields of the observation that come from elsewhere than this schema, as a header
-            does; default none.
     """
 
     schema: str
     ignored: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
 
 
 class Client(Protocol):
@@ -84,6 +81,8 @@ class Upstream:
         examples: observations in which a published value decides, for explanations; none for a
             word that is not published.
         words: every published value that `examples` knows.
+        beside: fields of the observations that stand beside them in a record: they come with an answer
+            and are not in it, as a header; default: `retry_after_s`.
         connect: a client; None: there is none, and whoever observes and syncs brings their own.
         published: where the vocabulary is published, by kind of observation; default: nowhere that is known.
     """
@@ -95,6 +94,7 @@ class Upstream:
     write: Callable[[Record], dict[str, object]]
     examples: Callable[[str], tuple[Observation, ...]]
     words: tuple[str, ...]
+    beside: tuple[str, ...] = ("retry_after_s",)
     connect: Connect | None = None
     published: Mapping[str, Published] = attrs.field(factory=dict)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
 import msgspec
@@ -15,9 +15,11 @@ import msgspec
 from remediate.decision import Decision
 from remediate.engine import Engine
 from remediate.errors import InputError, printable
-from remediate.ledger import Journaled, Ledger
 from remediate.upstreams import Record
 from remediate.wire import from_json
+
+if TYPE_CHECKING:
+    from remediate.ledger import Journaled, Ledger
 
 __all__ = ["Entry", "Fault", "file_entries", "ledger_entries"]
 

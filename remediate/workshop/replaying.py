@@ -13,39 +13,18 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from remediate.decision import Cause, Decision, Escalate, NoOp, Owner, Retry, Scope, acts_next, headline
+from remediate.decision import Decision, Retry, headline
 from remediate.engine import Engine
 from remediate.workshop.journals import Entry, Fault
 from remediate.workshop.spilling import Spilling
+from remediate.workshop.tallying import Asked, Side, count
 
-__all__ = ["Example", "Replay", "Side", "difference", "replay"]
+__all__ = ["Example", "Replay", "difference", "replay"]
 
 _EXAMPLES: Final = 10
 _POLICIES: Final = 20
 _TIMES: Final = ("attempt", "delay_s", "ceiling_s", "look_again_s", "may_sync")
 _WORDS: Final = ("because", "next_steps")
-
-
-@attrs.define(kw_only=True)
-class Side:
-    """What decisions come to, those of one connection together.
-
-    A retry that is decided again while it is waited for is one, and somebody who was asked is asked
-    once until a success. A ticket for the whole fleet is one for each rule.
-
-    Attributes:
-        answers: how often each answer was given, in a few words.
-        retries: attempts that were planned.
-        waiting_s: the waits before them, seconds together.
-        notices: how often a customer was asked to act.
-        tickets: how often each of the others was, by owner.
-    """
-
-    answers: Counter[str] = attrs.field(factory=Counter)
-    retries: int = 0
-    waiting_s: float = 0.0
-    notices: int = 0
-    tickets: Counter[str] = attrs.field(factory=Counter)
 
 
 @attrs.frozen(kw_only=True)
@@ -92,16 +71,9 @@ class Replay:
     bad: int = 0
 
 
-class _Asked(msgspec.Struct):
-    """Of one connection on one side: who was asked since the last success, and the latest attempt planned."""
-
-    of: list[str] = []
-    attempt: int = 0
-
-
 class _Both(msgspec.Struct):
-    then: _Asked
-    now: _Asked
+    then: Asked
+    now: Asked
 
 
 def replay(entries: Iterable[Entry | Fault], engine: Engine, *, most_faults: int = 20) -> Replay:
@@ -124,9 +96,9 @@ def replay(entries: Iterable[Entry | Fault], engine: Engine, *, most_faults: int
             _note(found, entry, then, now)
             key = entry.record.key
             kept = None if key is None else memory.get(key)
-            asked = _Both(_Asked(), _Asked()) if kept is None else msgspec.json.decode(kept, type=_Both)
-            _count(found.then, asked.then, fleet[0], then)
-            _count(found.now, asked.now, fleet[1], now)
+            asked = _Both(Asked(), Asked()) if kept is None else msgspec.json.decode(kept, type=_Both)
+            count(found.then, asked.then, fleet[0], then)
+            count(found.now, asked.now, fleet[1], now)
             if key is None:
                 found.connections += 1
             else:
@@ -171,26 +143,3 @@ def _note(found: Replay, entry: Entry, then: Decision, now: Decision) -> None:
     if is_first and len(found.examples) < _EXAMPLES:
         made = Example(place=entry.place, at=entry.at, key=entry.record.key, facet=facet, then=then, now=now)
         found.examples.append(made)
-
-
-def _count(side: Side, asked: _Asked, fleet: set[str], decision: Decision) -> None:
-    """Add what a decision comes to, beside what this connection has been through since its last success."""
-    side.answers[headline(decision)] += 1
-    if isinstance(decision, NoOp) and decision.cause == Cause.HEALTHY:
-        asked.of, asked.attempt = [], 0
-    if isinstance(decision, Retry) and decision.attempt != asked.attempt:
-        asked.attempt = decision.attempt
-        side.retries += 1
-        side.waiting_s += decision.delay_s
-    owner = acts_next(decision)
-    if owner is None:
-        return
-    if isinstance(decision, Escalate) and decision.scope == Scope.INTEGRATION:
-        side.tickets[owner] += decision.rule not in fleet
-        fleet.add(decision.rule)
-        return
-    what = owner if owner == Owner.CUSTOMER else f"{owner} {decision.rule}"
-    if what not in asked.of:
-        asked.of.append(what)
-        side.notices += owner == Owner.CUSTOMER
-        side.tickets[owner] += owner != Owner.CUSTOMER

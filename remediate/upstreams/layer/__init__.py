@@ -21,7 +21,7 @@ from remediate.upstreams.layer.vocabulary import (
     SyncStatus,
     Transport,
 )
-from remediate.upstreams.layer.wire import parse, read, write
+from remediate.upstreams.layer.wire import BESIDE, parse, read, write
 
 __all__ = ["UPSTREAM", "ApiFailure", "Call", "ConnectionStatus", "ErrorEnum", "ErrorType", "SyncFailureReason"]
 __all__ += ["SyncStatus", "Transport", "parse", "read"]
@@ -62,14 +62,11 @@ UPSTREAM: Final = Upstream(
     read=read,
     write=write,
     examples=_examples,
+    beside=BESIDE,
     connect=_connect,
     words=tuple(word.value for words in (SyncFailureReason, SyncStatus, ErrorEnum, ErrorType) for word in words),
     published={
-        "status": Published(schema="QuickbooksConnectionStatus", elsewhere=("retry_after_s",)),
-        "failure": Published(
-            schema="ApiError",
-            ignored=("description", "meta"),
-            elsewhere=("call", "http_status", "transport", "retry_after_s"),
-        ),
+        "status": Published(schema="QuickbooksConnectionStatus"),
+        "failure": Published(schema="ApiError", ignored=("description", "meta")),
     },
 )

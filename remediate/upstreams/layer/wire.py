@@ -20,13 +20,14 @@ from remediate.upstreams import Payload, Record
 from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus
 from remediate.upstreams.payloads import check_spelling, has, json_object, read_history, read_key, write_record
 
-__all__ = ["parse", "read", "read_answer", "write"]
+__all__ = ["BESIDE", "parse", "read", "read_answer", "write"]
 
 _DECIDING: Final = ("is_connected", "is_syncing", "last_sync_status", "sync_failure_reason", "is_retryable_failure")
 _STATUS_FIELDS: Final = (*_DECIDING, "last_synced_at")
-_AROUND: Final = ("call", "http_status", "transport", "retry_after_s")
-_RECORD_FIELDS: Final = ("key", *_AROUND, "observation", "history")
-_BESIDE: Final = ("history", "call", "retry_after_s")
+BESIDE: Final = ("call", "http_status", "transport", "retry_after_s")
+"""Fields of a record that come with an answer, and are not in it."""
+_RECORD_FIELDS: Final = ("key", *BESIDE, "observation", "history")
+_ONLY_BESIDE: Final = ("history", "call", "retry_after_s")
 _SECRETS: Final = ("access_token", "redirect_url")
 _FAILED_FROM: Final = 300
 
@@ -90,7 +91,7 @@ def _record(value: Mapping[str, object]) -> Record:
 
 def _recorded(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
     """The observation in a record: by its HTTP status and transport first, else by what it holds."""
-    around: dict[str, Any] = {field: value.get(field) for field in _AROUND}
+    around: dict[str, Any] = {field: value.get(field) for field in BESIDE}
     failure = ApiFailure(**around)
     inner = value.get("observation")
     if inner is not None and not isinstance(inner, Mapping):
@@ -107,7 +108,7 @@ def _recorded(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
 
 def _observed(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
     """The observation in an envelope, a bare failure or a bare status."""
-    for field in _BESIDE:
+    for field in _ONLY_BESIDE:
         if has(value, field):
             raise InputError("only a record has it: put the rest under `observation`", field=field)
     error = _error(value)
@@ -164,7 +165,7 @@ def _is_accepted(value: Mapping[str, object]) -> bool:
 
 def write(record: Record) -> dict[str, object]:
     """The object that reads back as this record. Only fields that decide are in it, so no secret is."""
-    written = write_record(record, _AROUND)
+    written = write_record(record, BESIDE)
     if isinstance(record.observation, ApiFailure):
         written["observation"] = {"errors": [written["observation"]]}
     return written

@@ -100,7 +100,7 @@ def find_drift(document: Document, upstream: Upstream, deciders: Mapping[str, De
     found: list[Drift] = []
     for cls in upstream.observations:
         if cls.kind in published:
-            found += _Comparing(decider=deciders[cls.kind], cls=cls, published=published[cls.kind]).drift(document)
+            found += _Comparing(decider=deciders[cls.kind], cls=cls, upstream=upstream).drift(document)
     return tuple(found)
 
 
@@ -127,7 +127,12 @@ class _Comparing:
 
     decider: Decider
     cls: type[Observation]
-    published: Published
+    upstream: Upstream
+
+    @property
+    def published(self) -> Published:
+        """Where it is published."""
+        return self.upstream.published[self.cls.kind]
 
     @property
     def _found(self) -> Callable[..., Drift]:
@@ -141,7 +146,7 @@ class _Comparing:
         if schema.types is not None and "object" not in schema.types:
             yield self._found(what=Subject.SCHEMA, change=Change.RETYPED, was="object", now=_words(schema))
             return
-        expected = _expected(self.cls, self.published)
+        expected = _expected(self.cls, self.upstream)
         for field, ours in expected.items():
             if field in schema.properties:
                 yield from self._field(field, ours, document.told(schema.properties[field]))
@@ -205,11 +210,11 @@ class _Comparing:
         return tuple(found)
 
 
-def _expected(cls: type[Observation], published: Published) -> dict[str, _Expected]:
+def _expected(cls: type[Observation], upstream: Upstream) -> dict[str, _Expected]:
     """What each published field of an observation takes, in the order of the fields."""
     hints = typing.get_type_hints(cls)
     fields = [field.name for field in attrs.fields(typing.cast(typing.Any, cls))]
-    return {name: _taken(hints[name]) for name in fields if name not in published.elsewhere}
+    return {name: _taken(hints[name]) for name in fields if name not in upstream.beside}
 
 
 def _taken(hint: object) -> _Expected:
