@@ -17,7 +17,7 @@ from remediate.observation import Observation
 from remediate.upstreams import Record
 from remediate.upstreams.layer import UPSTREAM
 from remediate.upstreams.layer.client import LayerClient
-from remediate.upstreams.layer.sandbox import Report, Sandbox, Trouble, TroubleKind, serving
+from remediate.upstreams.layer.sandbox import Report, Sandbox, Trouble, serving
 
 TICK_S = 60
 TICKS = 45
