@@ -13,7 +13,7 @@ import attrs
 from remediate.compiling import CompiledPolicy, CompiledSection, Region
 from remediate.decision import Evidence, NextSteps
 from remediate.history import Bounds
-from remediate.policy import EscalateThen, NoOpThen, Outcome, Policy, ReauthThen, RetryThen, Schedule
+from remediate.policy import EscalateThen, Outcome, Policy, ReauthThen, RetryThen, Schedule
 
 __all__ = ["Answer", "Answers", "Waits", "answers_of"]
 
@@ -144,8 +144,8 @@ def _answer(policy: Policy, outcome: Outcome) -> Answer:
             said, look_again_s = f"reauth {flow} {system}", policy.look_again_s.reauth
         case EscalateThen(escalate=owner, scope=scope):
             said, look_again_s = f"escalate {owner} {scope}", policy.look_again_s.escalate
-        case NoOpThen(no_op=cause, look_again_s=seconds):
-            said, look_again_s = f"no_op {cause}", seconds
+        case nothing:
+            said, look_again_s = f"no_op {nothing.no_op}", nothing.look_again_s
     return Answer(
         said=said,
         waits=None if name is None else Waits.of(name, policy.schedules[name], policy.retry_after.longest_s),
