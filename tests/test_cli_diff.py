@@ -125,3 +125,9 @@ def test_a_file_that_is_called_so_is_read_as_it_is(tmp_path: Path, monkeypatch: 
     (tmp_path / "mine.toml@main").write_text(SHIPPED)
     monkeypatch.chdir(tmp_path)
     assert load_revision("mine.toml@main").name == "layer-quickbooks"
+
+
+def test_policies_of_two_upstreams_have_nothing_to_compare() -> None:
+    ran = run("layer-quickbooks", "airbyte")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "they answer for two upstreams, layer and airbyte" in ran.stderr

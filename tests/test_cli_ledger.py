@@ -117,6 +117,7 @@ def test_a_ticket_is_resolved_for_everyone_behind_it(tmp_path: Path) -> None:
         (("hold", "acme", "--by", "x"), "the ledger: no such file"),
         (("run", "nowhere.txt"), "nowhere.txt: can't be read"),
         (("run", "ids.txt"), "LAYER_ENVIRONMENT is not set"),
+        (("run", "ids.txt", "--policy", "airbyte"), "there is no client of airbyte here"),
         (("run", "ids.txt", "--every", "6 hours"), "--every: expected"),
         (("run", "ids.txt", "--every", "10s"), "--every: expected"),
         (("run", "--every", "6h"), "--every is for the business ids of a file"),
