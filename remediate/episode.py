@@ -115,6 +115,7 @@ class Lifecycle:
             return _waiting(state)
         if not event.observation.describes:
             return self._unanswered(evolve(state, asked_s=asked_s), event.observation)
+        seen_before = state.seen
         state = _described(state, _seen(event.observation), asked_s)
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
             settled_s = flight.at_s + self.cadence.settling_s
@@ -127,7 +128,8 @@ class Lifecycle:
         elif flight is not None and (state.repaired or not state.is_open) and _is_lost(state, flight):
             state = _left_no_trace(state)
         else:
-            state = _ended(_counted_anew(state) if event.observation.progressed else state)
+            is_new = seen_before != state.seen
+            state = _ended(_counted_anew(state, is_new=is_new) if event.observation.progressed else state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
 
     def _unanswered(self, state: State, observation: Observation) -> Step:
@@ -216,7 +218,7 @@ class Lifecycle:
     def _answered(self, state: State, decision: Decision) -> Step:
         """What a decision asks for."""
         match decision:
-            case NoOp(cause=Cause.HEALTHY) if state.wanted and not state.is_open:
+            case NoOp(may_sync=True) if state.wanted and not state.is_open:
                 return self._started(state, decision)
             case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
                 return _closed(state, decision)
@@ -328,11 +330,10 @@ def _ended(state: State) -> State:
     )
 
 
-def _counted_anew(state: State) -> State:
-    """Progress starts the count of attempts anew. How long it fails counts on, so there is an end."""
-    flight = state.flight
-    is_seen = flight is None or flight.is_seen or state.syncing_since_s is not None or state.seen != flight.before
-    return evolve(state, attempts=0) if is_seen else state
+def _counted_anew(state: State, *, is_new: bool) -> State:
+    """Progress that is news starts the count of attempts anew. How long it fails counts on, so there is an end."""
+    was_running = state.syncing_since_s is not None or (state.flight is not None and state.flight.is_seen)
+    return evolve(state, attempts=0) if is_new or was_running else state
 
 
 def _is_lost(state: State, flight: Flight) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 
 from remediate import Owner
@@ -22,10 +21,8 @@ from remediate.events import (
     WaitUntil,
     Wanted,
 )
-from remediate.upstreams.layer import ApiFailure, ConnectionStatus
+from remediate.upstreams.layer import ApiFailure
 from tests.lives import BROKEN, DOWN, LAPSED, SYNCING, WELL, Life, failed
-
-OUTAGE = "QUICKBOOKS_SERVICE_UNAVAILABLE"
 
 
 def test_the_old_answer_after_a_trigger_is_no_new_failure() -> None:
@@ -347,44 +344,3 @@ def test_a_ticket_that_was_resolved_in_vain_is_asked_for_again(named: bool) -> N
         life(Accepted(number=1), at)
         life.sees(broken, at + 61)
         assert [one.id for one in life.told(OpenTicket)] == [ticket.id] * (1 + always)
-
-
-@attrs.frozen(kw_only=True)
-class _Further(ConnectionStatus):
-    """A failure after which some records had been brought over."""
-
-    @property
-    def progressed(self) -> bool:
-        return True
-
-
-def _further(at: str) -> _Further:
-    return _Further(is_connected=True, last_sync_status="SYNC_FAILURE", sync_failure_reason=OUTAGE, last_synced_at=at)
-
-
-def test_progress_starts_the_count_of_attempts_anew_and_not_the_time() -> None:
-    life = Life()
-    at = life.until_triggered(DOWN, 0)
-    at = life.until_triggered(failed(OUTAGE, at="second"), at + 70)
-    assert life.state.attempts == 2
-    life.sees(_further("third"), at + 70)
-    assert life.state.attempts == 0
-    assert life.state.failing_since_s == 0
-    life.sees(failed(OUTAGE, at="third"), 86_400)
-    assert [ticket.cause for ticket in life.told(OpenTicket)] == ["QuickBooks is down"]
-
-
-def test_progress_that_is_not_news_counts_nothing_anew() -> None:
-    life = Life()
-    at = life.until_triggered(_further("first"), 0)
-    assert life.state.attempts == 1
-    life.sees(_further("first"), at + 60)
-    assert (life.state.flight, life.state.attempts) == (None, 1)
-
-
-def test_progress_of_a_sync_that_was_seen_running_is_news() -> None:
-    life = Life()
-    at = life.until_triggered(_further("first"), 0)
-    life.sees(SYNCING, at + 3)
-    life.sees(_further("first"), at + 9)
-    assert (life.state.flight, life.state.attempts) == (None, 0)

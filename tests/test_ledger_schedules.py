@@ -12,7 +12,7 @@ from remediate.events import (
     Wanted,
 )
 from remediate.ledger import Ledger
-from remediate.upstreams.layer import ApiFailure
+from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 from tests.layer_calls import Clock
 from tests.ledgers import saw
 from tests.lives import WELL
@@ -80,3 +80,13 @@ def test_a_schedule_makes_nothing_due_that_another_holds(ledger: Ledger, clock: 
     assert ledger.claim()
     ledger.enroll(["acme"], every_s=60)
     assert ledger.next_due_s() == 100
+
+
+def test_a_sync_that_is_wanted_starts_where_none_has_run_yet(ledger: Ledger) -> None:
+    never = ConnectionStatus(is_connected=True, is_syncing=False)
+    ledger.enroll(["acme"])
+    claim = ledger.claim_one("acme")
+    assert claim is not None
+    commands = ledger.record(claim, WANTED, Observed(observation=never, asked_s=ledger.moment(claim)))
+    assert isinstance(commands[-1], Trigger)
+    assert commands[-1].decision.rule == "never synced"
