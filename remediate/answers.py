@@ -7,6 +7,7 @@ policies that are written differently, and do the same at the same times in the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 
@@ -16,6 +17,8 @@ from remediate.history import Bounds
 from remediate.policy import EscalateThen, Outcome, Policy, ReauthThen, RetryThen, Schedule
 
 __all__ = ["Answer", "Answers", "Waits", "answers_of"]
+
+_BOUNDS: Final = tuple(field.name for field in attrs.fields(Bounds))
 
 
 @attrs.frozen(kw_only=True)
@@ -120,19 +123,32 @@ def answers_of(compiled: CompiledPolicy, section: CompiledSection, region: Regio
         past = None
     if past is None:
         bounds = None
-    asks = region.within.asks_a_person or (region.spent is not None and region.spent.asks_a_person)
-    repair = section.section.repair if region.rule.repairable and asks else None
-    repaired = None if repair is None else _answer(policy, repair.outcome)
+    repair = section.section.repair if region.rule.repairable else None
+    repaired_bounds = None if repair is None else policy.schedules[repair.schedule].bounds
+    if repair is None or repaired_bounds is None or not _can_be_repaired(region, repaired_bounds):
+        repaired = repaired_bounds = None
+    else:
+        repaired = _answer(policy, repair.outcome)
     is_timed = within.waits is not None or repaired is not None
     return Answers(
         within=within,
         past=past,
         bounds=bounds,
         repaired=repaired,
-        repaired_bounds=None if repair is None else policy.schedules[repair.schedule].bounds,
+        repaired_bounds=repaired_bounds,
         too_long=_answer(policy, policy.retry_after.outcome) if is_timed else None,
         evidence=region.rule.evidence,
     )
+
+
+def _can_be_repaired(region: Region, repaired: Bounds) -> bool:
+    """Whether a person is asked while a repair is not used up: from the start, or past a limit that comes sooner."""
+    if region.within.asks_a_person:
+        return True
+    if region.spent is None or not region.spent.asks_a_person or region.bounds is None:
+        return False
+    both = [(getattr(region.bounds, name), getattr(repaired, name)) for name in _BOUNDS]
+    return any(limit is not None and (used_up is None or limit < used_up) for limit, used_up in both)
 
 
 def _answer(policy: Policy, outcome: Outcome) -> Answer:

@@ -45,7 +45,7 @@ class ChangedRegion:
         where: the values of each field that does not take all; a witness is `present` or `absent`.
         box: the same as masks, over the axes; for an anomaly over the axes and the witnesses.
         combinations: how many there are.
-        details: what is otherwise. Where the answer is, its limits and words are not listed.
+        details: what is otherwise; of an answer that is another, not its waits and words.
         old_rules: the rules that answered there.
         new_rules: the rules that answer now.
     """
@@ -179,12 +179,15 @@ _FACETS: Final = ("answer", "limits", "evidence", "words")
 
 
 def _change(old: Answers, new: Answers) -> _Change:
-    """The weightiest facet, and the details."""
-    if not all(_is_alike(one, other) for (_, one), (_, other) in zip(old.parts(), new.parts(), strict=True)):
-        return "answer", (Detail("answer", *_told(old, new)),)
-    limits, evidence, words = (tuple(found(old, new)) for found in (_limits, _evidence, _words))
-    facet = next(name for name, found in zip(_FACETS[1:], (limits, evidence, words), strict=True) if found)
-    return facet, (*limits, *evidence, *words)
+    """The weightiest facet, and the details: of an answer that is another, not its waits and words."""
+    parts = list(zip(old.parts(), new.parts(), strict=True))
+    alike = [(when, one, other) for (when, one), (_, other) in parts if _is_alike(one, other)]
+    answers = tuple(_told(old, new))
+    limits = tuple(_limits(old, new, alike))
+    evidence = tuple(_detail("evidence", old.evidence.value, new.evidence.value))
+    words = tuple(_words(alike))
+    facets = zip(_FACETS, (answers, limits, evidence, words), strict=True)
+    return next(name for name, found in facets if found), (*answers, *limits, *evidence, *words)
 
 
 def _is_alike(old: Answer | None, new: Answer | None) -> bool:
@@ -194,52 +197,53 @@ def _is_alike(old: Answer | None, new: Answer | None) -> bool:
     return old.said == new.said and (old.said != "retry" or old.waits == new.waits or old.headline == new.headline)
 
 
-def _told(old: Answers, new: Answers) -> tuple[str, str]:
-    """Both in words: within and past the limit, and where these are alike, the first that is not."""
-    both = list(zip(old.parts(), new.parts(), strict=True))
-    others = [pair for pair in both if not _is_alike(pair[0][1], pair[1][1])]
-    chosen = both[:2] + [pair for pair in others[:1] if pair not in both[:2]]
-    return _in_words(mine for mine, _ in chosen), _in_words(theirs for _, theirs in chosen)
+def _told(old: Answers, new: Answers) -> Iterator[Detail]:
+    """Each answer that is another: that within and past the limit together, then the others."""
+    if not (_is_alike(old.within, new.within) and _is_alike(old.past, new.past)):
+        yield Detail("answer", _in_words(old), _in_words(new))
+    if not _is_alike(old.repaired, new.repaired):
+        before, after = ("as before" if one is None else one.headline for one in (old.repaired, new.repaired))
+        yield Detail("once repaired", before, after)
+    if old.too_long is not None and new.too_long is not None and not _is_alike(old.too_long, new.too_long):
+        yield Detail("after too long a Retry-After", old.too_long.headline, new.too_long.headline)
 
 
-def _in_words(parts: Iterable[tuple[str, Answer | None]]) -> str:
-    return ", ".join(
-        f"{when} {'as before' if answer is None else answer.headline}".lstrip()
-        for when, answer in parts
-        if answer is not None or when not in ("", "then")
-    )
+def _in_words(answers: Answers) -> str:
+    past = "" if answers.past is None else f", then {answers.past.headline}"
+    return f"{answers.within.headline}{past}"
 
 
-def _limits(old: Answers, new: Answers) -> Iterator[Detail]:
-    for when, mine, other in (
-        ("", old.bounds, new.bounds),
-        ("once repaired: ", old.repaired_bounds, new.repaired_bounds),
-    ):
-        for name in _BOUNDS:
-            yield from _detail(f"{when}{name}", getattr(mine, name, None), getattr(other, name, None))
-    for when, one, another in _both(old, new):
+_Alike = Sequence[tuple[str, Answer | None, Answer | None]]
+
+
+def _limits(old: Answers, new: Answers, alike: _Alike) -> Iterator[Detail]:
+    if _is_alike(old.past, new.past):
+        yield from _bounds("", old.bounds, new.bounds)
+    if _is_alike(old.repaired, new.repaired):
+        yield from _bounds("once repaired: ", old.repaired_bounds, new.repaired_bounds)
+    for when, one, another in _both(alike):
         for name in _WAITS:
             mine, theirs = getattr(one.waits, name, None), getattr(another.waits, name, None)
             yield from _detail(f"{when}{'' if one.waits is None else one.waits.schedule}: {name}", mine, theirs)
         yield from _detail(f"{when}look_again_s", one.look_again_s, another.look_again_s)
 
 
-def _evidence(old: Answers, new: Answers) -> Iterator[Detail]:
-    yield from _detail("evidence", old.evidence.value, new.evidence.value)
+def _bounds(when: str, old: Bounds | None, new: Bounds | None) -> Iterator[Detail]:
+    for name in _BOUNDS:
+        yield from _detail(f"{when}{name}", getattr(old, name, None), getattr(new, name, None))
 
 
-def _words(old: Answers, new: Answers) -> Iterator[Detail]:
-    for when, one, another in _both(old, new):
+def _words(alike: _Alike) -> Iterator[Detail]:
+    for when, one, another in _both(alike):
         yield from _detail(f"{when}because", one.because, another.because)
         for name in _STEPS:
-            yield from _detail(
-                f"{when}next_steps.{name}", getattr(one.next_steps, name), getattr(another.next_steps, name)
-            )
+            mine, theirs = getattr(one.next_steps, name), getattr(another.next_steps, name)
+            yield from _detail(f"{when}next_steps.{name}", mine, theirs)
 
 
-def _both(old: Answers, new: Answers) -> Iterator[tuple[str, Answer, Answer]]:
+def _both(alike: _Alike) -> Iterator[tuple[str, Answer, Answer]]:
     """The answers of both at each time at which there are any."""
-    for (when, one), (_, other) in zip(old.parts(), new.parts(), strict=True):
+    for when, one, other in alike:
         if one is not None and other is not None:
             yield f"{when}: " if when else "", one, other
 

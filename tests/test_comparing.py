@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from remediate.comparing import ChangedRegion, Comparison, compare
 from remediate.compiling import CompiledPolicy
 from remediate.deciding import Decider
-from remediate.decision import Decision, NextSteps
+from remediate.decision import Cause, Decision, Evidence, NextSteps
 from remediate.history import History
 from remediate.loading import load_policy, parse_policy, policy_path
-from remediate.policy import Condition, Policy, RetryThen, Rule
+from remediate.policy import Condition, Limit, NoOpThen, Policy, Repair, RetryThen, Rule, Schedule, Spent
 from remediate.proving import proven
 from remediate.regions import Box, merge
 from remediate.upstreams.layer import UPSTREAM
-from tests.toys import SHAPES, SPACE, Toy, alive, compiled, policies
+from tests.toys import ASKS, MEND, SPACE, Toy, alive, compiled, policies, policy_of
 
 SHIPPED = policy_path("layer-quickbooks").read_text()
 HISTORIES = [
@@ -206,8 +206,7 @@ def test_what_a_repair_answers_is_told() -> None:
     start = SHIPPED.index(name)
     text = SHIPPED[:start] + SHIPPED[start:].replace("repairable = true\n", "", 1)
     (detail,) = only(compare(shipped(), shipped(text))).details
-    assert detail.old == "escalate support connection, once repaired retry resume"
-    assert detail.new == "escalate support connection, once repaired as before"
+    assert (detail.what, detail.old, detail.new) == ("once repaired", "retry resume", "as before")
 
 
 def test_the_pace_of_an_episode_is_told() -> None:
@@ -231,21 +230,68 @@ def test_the_eager_variant_differs_where_the_flag_contradicts_a_definite_reason(
         assert detail.new == f"retry probe, then {detail.old}"
 
 
-def test_a_rule_more_that_answers_alike_in_other_steps_is_told() -> None:
-    """A party that hears more is told as words of that party."""
-    old = compiled_with(NextSteps(support="look"))
-    new = compiled_with(NextSteps(support="look", provider="mend"))
-    region = only(compare(old, new))
+LOOKS = NoOpThen(no_op=Cause.HEALTHY, look_again_s=60.0)
+
+
+def alone(rule_says: dict[str, Any] | None = None, **policy_says: Any) -> CompiledPolicy:
+    """A policy of one rule, which asks support."""
+    said = {"then": ASKS, "because": "so", "evidence": Evidence.NONE, "next_steps": NextSteps(support="look")}
+    rule = Rule(name="all", when={}, **(said | (rule_says or {})))
+    limit = Limit(spent=Spent(then=ASKS, because="so", next_steps=NextSteps(support="look")), attempts=1)
+    return compiled(policy_of([rule], {"mend": MEND}, limit, **policy_says))
+
+
+def test_words_for_one_party_more_are_told() -> None:
+    region = only(compare(alone(), alone({"next_steps": NextSteps(support="look", provider="mend")})))
     assert [(one.what, one.old, one.new) for one in region.details] == [("next_steps.provider", None, "mend")]
     assert region.where == {}
 
 
-def compiled_with(steps: NextSteps) -> CompiledPolicy:
-    from remediate.compiling import compile_policy
-    from remediate.decision import Evidence
-    from remediate.policy import Limit, Rule, Spent
-    from tests.toys import ASKS, MEND, policy_of
+def test_a_limit_after_which_the_same_follows_is_no_difference() -> None:
+    assert compare(alone(), alone({"limit": "bound"})).is_equal
+    assert not compare(alone(), alone({"limit": "bound", "because": "else"})).is_equal
 
-    rule = Rule(name="all", when={}, then=ASKS, because="so", evidence=Evidence.NONE, next_steps=steps)
-    limit = Limit(spent=Spent(then=ASKS, because="so"), attempts=1)
-    return compile_policy(policy_of([rule], {"mend": MEND}, limit), SHAPES)
+
+def test_a_repair_where_nobody_is_asked_is_no_difference() -> None:
+    assert compare(alone({"then": LOOKS}), alone({"then": LOOKS, "repairable": True})).is_equal
+    assert not compare(alone(), alone({"repairable": True})).is_equal
+
+
+def test_too_long_a_retry_after_matters_where_anything_waits() -> None:
+    region = only(compare(alone({"repairable": True}), alone({"repairable": True}, too_long="another")))
+    assert [one.what for one in region.details] == ["after too long a Retry-After: because"]
+    assert compare(alone(), alone(too_long="another")).is_equal
+
+
+def test_a_repair_that_is_used_up_before_anybody_is_asked_is_no_difference() -> None:
+    """The retry is spent at two attempts or in time; a repair that lasts for one attempt and no longer is not seen."""
+    retries = {"then": RetryThen(retry="one"), "repairable": True}
+    schedule = Schedule(
+        first_s=10.0, factor=1.0, ceiling_s=10.0, attempts=2, within_s=100.0, spent=Spent(then=ASKS, because="so")
+    )
+
+    def policy(mend: Schedule, because: str) -> CompiledPolicy:
+        rule = Rule(name="all", when={}, because="so", evidence=Evidence.NONE, **retries)
+        made = policy_of([rule], {"one": schedule, "mend": mend}, Limit(spent=Spent(then=ASKS, because="so")))
+        section = attrs.evolve(made.sections["toy"], repair=Repair(schedule="mend", because=because))
+        return compiled(attrs.evolve(made, sections={"toy": section}))
+
+    sooner = attrs.evolve(MEND, within_s=100.0)
+    assert compare(policy(sooner, "one"), policy(sooner, "another")).is_equal
+    later = attrs.evolve(MEND, within_s=101.0)
+    assert not compare(policy(later, "one"), policy(later, "another")).is_equal
+
+
+def test_a_floor_and_what_is_said_of_upstream_are_told() -> None:
+    start = SHIPPED.index("[schedules.transport]")
+    text = SHIPPED[:start] + SHIPPED[start:].replace("floor_s = 1\n", "floor_s = 2\n", 1)
+    found = compare(shipped(), shipped(text))
+    assert {(detail.what, detail.old, detail.new) for region in found.changes for detail in region.details} == {
+        ("transport: floor_s", 1.0, 2.0)
+    }
+    both = alone({"evidence": Evidence.UPSTREAM, "then": LOOKS})
+    details = only(compare(alone(), both)).details
+    assert [(one.what, one.old, one.new) for one in details] == [
+        ("answer", "escalate support connection", "no_op healthy"),
+        ("evidence", "none", "upstream"),
+    ]

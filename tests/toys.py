@@ -141,6 +141,7 @@ def policy_of(
     *,
     anomalies: tuple[Anomaly, ...] = (),
     longest_s: float = 600.0,
+    too_long: str = "too long",
     look_again: LookAgain | None = None,
 ) -> Policy:
     """A policy of these rules, with no more than they use."""
@@ -152,7 +153,7 @@ def policy_of(
         revision="1",
         summary="a toy",
         look_again_s=look_again or LookAgain(reauth=300.0, escalate=300.0),
-        retry_after=RetryAfter(longest_s=longest_s, then=ASKS, because="too long", next_steps=NextSteps(support="x")),
+        retry_after=RetryAfter(longest_s=longest_s, then=ASKS, because=too_long, next_steps=NextSteps(support="x")),
         schedules={name: one for name, one in schedules.items() if name in used},
         limits={"bound": limit} if any(rule.limit for rule in kept) else {},
         sections={
@@ -182,6 +183,7 @@ def policies(draw: st.DrawFn) -> Policy:
         draw(_limits),
         anomalies=tuple(draw(st.lists(anomaly, max_size=2, unique_by=repr))),
         longest_s=draw(st.sampled_from([600.0, 700.0])),
+        too_long=draw(_words),
         look_again=LookAgain(reauth=draw(st.sampled_from([300.0, 400.0])), escalate=300.0),
     )
 
