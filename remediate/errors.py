@@ -9,6 +9,7 @@ The tree::
     ├── PolicyError           a policy that does not load or does not prove: the caller's rules
     ├── ConfigurationError    credentials or an address that can't be used: the caller's set-up
     ├── DeliveryError         a message did not reach its receiver: the world's
+    ├── ScratchError          a file for a while can't be written: the world's
     └── LedgerError           the ledger can't be read or written: the world's
         ├── LedgerUnavailableError     for a while: it is locked, or its server is away
         ├── UnreadableStateError       of one connection: what is remembered of it is damaged
@@ -20,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = ["ConfigurationError", "DeliveryError", "InputError", "LeaseLostError", "LedgerError"]
-__all__ += ["LedgerUnavailableError", "PolicyError", "RemediateError", "UnreadableStateError"]
+__all__ += ["LedgerUnavailableError", "PolicyError", "RemediateError", "ScratchError", "UnreadableStateError"]
 __all__ += ["did_you_mean", "kind_of", "printable"]
 
 _LONGEST_WORD = 80
@@ -73,6 +74,10 @@ class ConfigurationError(RemediateError):
 
 class DeliveryError(RemediateError):
     """A message did not reach its receiver. No message repeats an address or a secret."""
+
+
+class ScratchError(RemediateError):
+    """What does not fit into memory can't be written to a file for a while: the disk is full, or not ours."""
 
 
 class LedgerError(RemediateError):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +30,7 @@ from remediate.workshop.replaying import Replay, difference, replay
 from remediate.workshop.spilling import Spilling
 from tests.combos import status
 from tests.layer_calls import Clock
-from tests.ledgers import saw
+from tests.ledgers import new_database, saw
 from tests.lives import BROKEN, CLOSED, DOWN, ENGINE, LAPSED, WELL
 from tests.oracle import STATUS_COMBINATIONS
 
@@ -271,3 +275,52 @@ def test_what_is_remembered_is_the_latest() -> None:
         kept.put("acme", "one")
         kept.put("acme", "two")
         assert (kept.get("acme"), len(kept)) == ("two", 1)
+
+
+def test_a_journal_of_another_upstream_is_refused() -> None:
+    airbyte = Engine.bundled("airbyte")
+    record = airbyte.read({"key": "a", "observation": {"job_status": "failed", "failure_type": "transient_error"}})
+    decision = airbyte.decide(record)
+    plain = {"at": "x", "record": airbyte.upstream.write(record), "decision": as_dict(decision)}
+    found = replayed([dumps(plain) + "\n"])
+    assert [fault.why for fault in found.faults] == ["it was decided for airbyte, and the policy answers for layer"]
+
+
+def test_text_that_is_no_unicode_and_decides_nothing_is_no_fault() -> None:
+    emoji = "\U0001f600"
+    torn = of(ConnectionStatus(is_syncing=True, last_synced_at="\ud800 \udc00\ud83d " + emoji), key=emoji)
+    found = replayed([line(torn), line(of(DOWN, key=emoji))])
+    assert (found.bad, found.changed.total(), found.connections) == (0, 0, 1)
+
+
+def test_a_database_without_a_ledger_is_left_as_it_is(tmp_path: Path, postgres: str) -> None:
+    file = tmp_path / "invoices.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE invoices (number)")
+        connection.commit()
+    before = file.read_bytes()
+    where = new_database(postgres)
+    for address in (str(file), where):
+        ran = run("replay", address)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "the ledger: there is none in this database" in ran.stderr
+        assert run("status", "--ledger", address).returncode == 2
+    assert file.read_bytes() == before
+    with psycopg.connect(where) as other:
+        assert other.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+
+
+def test_a_full_disk_is_told(journal: Path, tmp_path: Path) -> None:
+    lines = "".join(line(of(DOWN, key=f"{number} {'x' * 2000}")) for number in range(9000))
+    (tmp_path / "long.ndjson").write_text(lines)
+    command = f'ulimit -f 8000; exec "{sys.executable}" -m remediate replay long.ndjson'
+    ran = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SQLITE_TMPDIR": str(tmp_path)},
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "a file for a while can't be written: " in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -50,7 +50,7 @@ def opened_ledger(
     if exists and is_file and not os.path.exists(file):  # noqa: PTH110  # what a person typed
         output.refuse("the ledger: no such file")
     try:
-        with Ledger(address, engine=engine) as ledger:
+        with Ledger(address, engine=engine, creates=not exists) as ledger:
             yield ledger
     except (ConfigurationError, LedgerError) as error:
         output.refuse(f"the ledger: {error}")

@@ -15,7 +15,7 @@ from rich.table import Table
 from remediate.cli import output
 from remediate.decision import Decision, Owner, Retry, as_dict, headline
 from remediate.engine import DEFAULT_POLICY, Engine
-from remediate.errors import printable
+from remediate.errors import ScratchError, printable
 from remediate.wire import dumps
 
 if TYPE_CHECKING:
@@ -51,8 +51,11 @@ def replay(
     from remediate.workshop.replaying import replay as replayed
 
     engine = output.load_engine(policy)
-    with _entries(journal, engine) as entries:
-        found = replayed(entries, engine)
+    try:
+        with _entries(journal, engine) as entries:
+            found = replayed(entries, engine)
+    except ScratchError as error:
+        output.refuse(str(error))
     source = "the ledger" if "://" in journal else printable(journal, longest=None)
     for fault in found.faults:
         output.complain(f"{source}: {fault.place}: {printable(fault.why, longest=None)}")

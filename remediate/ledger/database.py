@@ -10,8 +10,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote
 
 import sqlalchemy as sa
 import tenacity
@@ -31,6 +33,7 @@ __all__ = ["IN_MEMORY", "Database", "Transaction", "now"]
 T = TypeVar("T")
 
 IN_MEMORY: Final = ":memory:"
+_NO_LEDGER: Final = "there is none in this database"
 _BUSY_S: Final = 1.0
 _POOL: Final = 8
 _CONNECTS_S: Final = 10
@@ -122,7 +125,14 @@ class Database:
         LedgerError: it can't be opened, or a newer version of this package has written it.
     """
 
-    def __init__(self, address: str, *, clock: Callable[[], float] | None = None, patience_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        clock: Callable[[], float] | None = None,
+        patience_s: float = 30.0,
+        creates: bool = True,
+    ) -> None:
         self._clock = clock
         self._patience_s = patience_s
         self._engine = _engine(_url(address))
@@ -132,16 +142,19 @@ class Database:
         self._offset_s = 0.0
         self._process = os.getpid()
         try:
-            self._open()
+            self._open(creates=creates)
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, *, creates: bool) -> None:
         """Create the tables where there are none; a lock is waited for, and a server that is away is told at once."""
-        do = self._patiently if self._engine.dialect.name == "sqlite" else _at_once
+        is_sqlite, file = self._engine.dialect.name == "sqlite", self._engine.url.database or IN_MEMORY
+        if is_sqlite and not creates and file != IN_MEMORY and not _is_ledger(file):
+            raise LedgerError(_NO_LEDGER)
+        do = self._patiently if is_sqlite else _at_once
         if not do(lambda: self._once(_is_prepared, reads=True)):
-            do(lambda: self._once(_prepare, reads=False))
+            do(lambda: self._once(partial(_prepare, creates=creates), reads=False))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Do work in a transaction, which is tried again where the database could not for a while.
@@ -223,8 +236,21 @@ def _is_prepared(tx: Transaction) -> bool:
     return found == str(SCHEMA_VERSION)
 
 
-def _prepare(tx: Transaction) -> None:
+def _is_ledger(file: str) -> bool:
+    """Whether a SQLite file has a ledger in it; it is left as it is."""
+    try:
+        path = file.partition("?")[0].removeprefix("file:")
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as connection:
+            found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (meta.name,))
+            return found.fetchone() is not None
+    except sqlite3.Error as error:
+        raise LedgerError(printable(str(error))) from None
+
+
+def _prepare(tx: Transaction, *, creates: bool) -> None:
     """Create the tables, or bring older ones up to this version."""
+    if not creates and not sa.inspect(tx.connection).has_table(meta.name):
+        raise LedgerError(_NO_LEDGER)
     if tx.connection.dialect.name == "postgresql":  # of many that start at once, one creates
         tx.execute(sa.text(f"select pg_advisory_xact_lock({_CREATES})"))
     metadata.create_all(tx.connection)

@@ -68,6 +68,7 @@ class Ledger:
         holder: who holds, for people; None: this host and process.
         clock: seconds since the epoch; None, and so for all of a fleet: the database's own clock.
         patience_s: how long a lock or a restart is waited for, seconds; default 30.
+        creates: make the tables where there are none; False: refuse, and leave the database as it is.
 
     Raises:
         ConfigurationError: the address is none, or its driver is missing.
@@ -83,13 +84,14 @@ class Ledger:
         holder: str | None = None,
         clock: Callable[[], float] | None = None,
         patience_s: float = 30.0,
+        creates: bool = True,
     ) -> None:
         if not 0 < lease_s < inf:
             raise InputError("expected seconds above 0", field="lease_s")
         self.engine = engine or default_engine()
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.lease_s = lease_s
-        self._database = Database(address, clock=clock, patience_s=patience_s)
+        self._database = Database(address, clock=clock, patience_s=patience_s, creates=creates)
         self.writers = self._database.writers
         self._telemetry = Telemetry()
         self._recorder = Recorder(engine=self.engine, holder=self.holder, lease_s=lease_s)

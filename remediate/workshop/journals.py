@@ -5,8 +5,9 @@ Knows what a decision was made on, and nothing of why it is read again. Memory i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
@@ -15,6 +16,7 @@ import msgspec
 from remediate.decision import Decision
 from remediate.engine import Engine
 from remediate.errors import InputError, printable
+from remediate.loading import bundled_names, load_policy
 from remediate.upstreams import Record
 from remediate.wire import from_json
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Fault", "file_entries", "ledger_entries"]
 
 _PAGE: Final = 1000
+_LONE_SURROGATE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _MALFORMED: Final = "JSON is malformed: "
 
 
@@ -107,8 +112,26 @@ def _read(place: str, read: Callable[[], tuple[str | float, Record, Decision]]) 
 
 
 def _file_entry(line: bytes, engine: Engine) -> tuple[str, Record, Decision]:
-    read = _line(line)
-    return read.at, engine.read(bytes(read.record)), from_json(bytes(read.decision))
+    try:
+        read = _line(line)
+    except msgspec.DecodeError:
+        read = _line(_LONE_SURROGATE.sub(rb"\\ufffd", line))  # which stands in text that decides nothing
+    record, decision = engine.read(bytes(read.record)), from_json(bytes(read.decision))
+    _check(decision, engine)
+    return read.at, record, decision
+
+
+def _check(decision: Decision, engine: Engine) -> None:
+    """Refuse what a shipped policy of another upstream has decided."""
+    upstream = _shipped_for(decision.policy.name)
+    if upstream is not None and upstream != engine.upstream.name:
+        raise InputError(f"it was decided for {upstream}, and the policy answers for {engine.upstream.name}")
+
+
+@cache
+def _shipped_for(policy: str) -> str | None:
+    """The upstream of a shipped policy; None: there is none of this name."""
+    return load_policy(policy).upstream if policy in bundled_names() else None
 
 
 def _ledger_entry(journaled: Journaled, engine: Engine) -> tuple[float, Record, Decision]:
@@ -116,4 +139,6 @@ def _ledger_entry(journaled: Journaled, engine: Engine) -> tuple[float, Record, 
         raise InputError("it was decided by a version that did not keep on what history", field="history")
     record = _object(bytes(_event(journaled.event).observation))
     whole = record | {"key": journaled.key, "history": _object(journaled.history)}
-    return journaled.at_s, engine.read(whole), from_json(journaled.decision)
+    decision = from_json(journaled.decision)
+    _check(decision, engine)
+    return journaled.at_s, engine.read(whole), decision

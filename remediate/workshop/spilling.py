@@ -9,16 +9,21 @@ import sqlite3
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
+from remediate.errors import ScratchError
+
 __all__ = ["Scratch", "Spilling"]
 
 _CACHE_KIB: Final = 16_384
 
 
 class Scratch:
-    """Tables of its own, of which at most 16 MiB are in memory. It belongs to one thread.
+    """Tables of its own, of which at most 16 MiB are in memory. It belongs to one thread, and is a context.
 
     Attributes:
         tables: what creates them.
+
+    Raises:
+        ScratchError: at its end, where the file could not be written.
     """
 
     tables: ClassVar[tuple[str, ...]]
@@ -42,6 +47,8 @@ class Scratch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise ScratchError(f"a file for a while can't be written: {error}") from error
 
 
 class Spilling(Scratch):
