@@ -85,6 +85,18 @@ def outcomes(*lines: Line) -> dict[str, int]:
         ((saw(0, WELL), sync(10), saw(12, SYNCING), saw(1812, SYNCING), saw(1900, SYNCING)), {"futile": 1}),
         ((sync(10), saw(60, BROKEN)), {"futile": 1}),
         ((saw(0, WELL), sync(10)), {"unknown": 1}),
+        (tuple(sync(at, LAPSED) for at in (0, 3600, 7200)), {"futile": 3, "foreseen": 2}),
+        (tuple(sync(at, WELL) for at in (0, 3600, 7200)), {"succeeded": 3}),
+        (tuple(sync(at, DOWN) for at in (0, 10, 20)), {"passing": 3, "hammering": 2}),
+        ((saw(0, DOWN), sync(FIRST_CEILING_S), saw(180, DOWN_STILL)), {"passing": 1}),
+        ((saw(0, WELL), sync(10), saw(20, SYNCING), saw(1900, SYNCING), saw(2000, WELL)), {"succeeded": 1}),
+        (
+            (saw(0, WELL), sync(10, SYNCING), sync(11, SYNCING), saw(90, WELL)),
+            {"succeeded": 1, "unknown": 1, "overlapping": 1},
+        ),
+        ((saw(0, WELL), sync(10, SYNCING), sync(70, SYNCING), saw(190, WELL)), {"succeeded": 1, "unknown": 1}),
+        ((saw(0, SYNCING), sync(1799), saw(1900, WELL)), {"succeeded": 1, "overlapping": 1}),
+        ((saw(0, SYNCING), sync(1800), saw(1900, WELL)), {"succeeded": 1}),
     ],
 )  # fmt: skip
 def test_what_became_of_a_sync(lines: tuple[Line, ...], found: dict[str, int]) -> None:
@@ -111,6 +123,8 @@ def test_what_the_futile_ones_needed_is_told_with_examples() -> None:
         ((saw(0, DOWN), saw(1000, LAPSED)), 1000 - FIRST_CEILING_S),
         ((saw(0, DOWN), saw(1000, WELL, "other")), 1000 - FIRST_CEILING_S),
         ((saw(0, LAPSED), saw(1000, LAPSED)), 0),
+        ((saw(0, DOWN), sync(200_000), saw(200_100, DOWN_STILL)), DAY - FIRST_CEILING_S),
+        ((saw(0, DOWN), saw(365 * DAY, WELL, "other")), DAY - FIRST_CEILING_S),
     ],
 )
 def test_what_was_due_and_not_made_is_counted_from_the_longest_wait(lines: tuple[Line, ...], waited_s: float) -> None:
@@ -181,8 +195,17 @@ def test_times_in_which_upstream_failed_for_many() -> None:
     (lasting,) = audited(*(saw(number, DOWN, key) for number, key in enumerate(keys))).outages
     assert (lasting.from_s, lasting.until_s) == (2, None)
     assert audited(*(saw(number, DOWN, key) for number, key in enumerate("ab"))).outages == []
+    (told_by_syncs,) = audited(*(sync(number, DOWN, key) for number, key in enumerate("abc"))).outages
+    assert (told_by_syncs.from_s, told_by_syncs.most) == (2, 3)
     many = [saw(number, WELL, f"well {number}") for number in range(40)]
     assert audited(*many, *(saw(number, DOWN, key) for number, key in enumerate(keys))).outages == []
+
+
+def test_what_a_log_tells_twice_counts_once() -> None:
+    twice = audited(*[saw(0, LAPSED), sync(10), saw(60, LAPSED_STILL), told(70), saw(60, LAPSED_STILL, "other")] * 2)
+    once = audited(saw(0, LAPSED), sync(10), saw(60, LAPSED_STILL), told(70), saw(60, LAPSED_STILL, "other"))
+    assert twice.repeated == 5
+    assert attrs.evolve(twice, repeated=0, lines=5) == once
 
 
 def test_what_is_passed_over_is_counted() -> None:

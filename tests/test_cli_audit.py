@@ -82,6 +82,34 @@ def test_the_page_is_one_file_and_shows_a_users_words_escaped(tmp_path: Path) ->
     assert run(str(log), "--html", str(tmp_path / "nowhere" / "audit.html")).returncode == 2
 
 
+def test_nothing_from_a_log_reaches_a_terminal_or_a_page_with_its_control_characters(tmp_path: Path) -> None:
+    page = tmp_path / "audit.html"
+    told = {"at": 1, "key": "\x1b[31m", "event": "told", "to": "\x1b]0;x\x07"}
+    other = {"at": 1, "key": "a", "event": "\x1b[2J"}
+    ran = run("-", "--html", str(page), stdin="\n".join(json.dumps(one) for one in (told, told | {"at": 2}, other)))
+    assert ran.returncode == 0
+    assert "people told again" in ran.stdout
+    assert "no line tells of a sync: --event sync=WORD says what yours are called" in ran.stderr
+    for text in (ran.stdout, page.read_text()):
+        assert "\\x1b]0;x\\x07" in text
+        assert not {"\x1b", "\x07"} & set(text)
+
+
+def test_the_page_is_written_whole_or_not_at_all_and_never_over_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.ndjson"
+    log.write_text(NDJSON)
+    ran = run(str(log), "--html", str(log))
+    assert (ran.returncode, ran.stdout, log.read_text()) == (2, "", NDJSON)
+    assert "is the log itself" in ran.stderr
+    page = tmp_path / "audit.html"
+    command = f'ulimit -f 1; exec "{sys.executable}" -m remediate audit log.ndjson --html audit.html'
+    limited = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert limited.returncode == 2
+    assert "audit.html: can't be written: File too large" in limited.stderr
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["log.ndjson"]
+    assert not page.exists()
+
+
 def test_what_can_not_be_read_is_told_with_its_line_and_nothing_is_half_done(tmp_path: Path) -> None:
     page = tmp_path / "audit.html"
     torn = NDJSON + '{"at": "yesterday", "key": "acme", "event": "sync"}\n\n{"at": 1, "key": ["\x1b[31m"]}\n{"at"'
@@ -105,6 +133,21 @@ def test_what_can_not_be_read_is_told_with_its_line_and_nothing_is_half_done(tmp
         ("", ("--column", "att=x"), "--column or --event: unknown field `att` (did you mean `at`?)"),
         ("", ("--column", "at"), "expected `field=name`, got `at`"),
         ("", ("--event", "snyc=x"), "unknown event `snyc` (did you mean `sync`?)"),
+        ("", ("--column", "at=a", "--column", "at=b"), "--column or --event: `at` is mapped twice"),
+        ("", ("--event", "sync=a,a"), "--column or --event: `a` is mapped twice"),
+        ("at,key,at\n", (), "there are two columns `at`"),
+        ("at,key,event\r1,a,sync\r", (), "line 1: no CSV: "),
+        ("at,key," + "x" * 200_000, (), "line 1: no CSV: field larger than field limit"),
+        (
+            '{"at": 1, "key": "a", "event": "sync"}',
+            ("--column", "to=x.y"),
+            "no line has `x.y`, which --column to names",
+        ),
+        (
+            '{"at": 1, "key": "a", "observation": {"x": 5}}',
+            (),
+            "line 1: `observation`: nothing of an observation is known",
+        ),
         ("at,key\n1\n", (), "line 2: expected 2 cells, got 1"),
         ("at,key\n1,a\n", (), "line 2: expected what was observed, in fields of its own or under `observation`"),
         (b"at,key\n1,\xff\n", (), "line 2: not UTF-8"),
@@ -169,13 +212,16 @@ def test_airbytes_documents_are_read_under_its_policy() -> None:
         ("2026-11-01 10:00:00", 1793527200.0),
         ("2026-11-01T12:00:00+02:00", 1793527200.0),
         (" 2026-11-01T10:00:00.250Z ", 1793527200.25),
+        ("9999-12-31", 253402214400.0),
     ],
 )
 def test_times_are_read_in_every_notation(value: object, seconds: float) -> None:
     assert moment_s(value) == seconds
 
 
-@pytest.mark.parametrize("value", [True, None, "", "soon", "nan", "inf", float("nan"), [], 10**400, "2026-13-01"])
+@pytest.mark.parametrize(
+    "value", [True, None, "", "soon", "nan", "inf", float("nan"), [], 10**400, 1e300, "2026-13-01"]
+)
 def test_what_is_no_time_is_refused(value: object) -> None:
     with pytest.raises(InputError, match="`at`: expected a time"):
         moment_s(value)
@@ -208,6 +254,6 @@ def test_any_bytes_are_lines_or_faults(content: bytes | str) -> None:
     try:
         read = lines(content.encode() if isinstance(content, str) else content)
     except InputError as error:
-        assert "there is no column" in error.message
+        assert "column" in error.message or "no CSV" in error.message
     else:
         assert all(isinstance(one, Fault | Line) or one.word for one in read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -14,7 +15,7 @@ from rich.table import Table
 from remediate.cli import output, tables
 from remediate.decision import Owner
 from remediate.engine import DEFAULT_POLICY, Engine
-from remediate.errors import InputError, printable
+from remediate.errors import InputError, ScratchError, printable
 from remediate.wire import dumps
 from remediate.workshop.audit.findings import Finding
 
@@ -27,14 +28,15 @@ __all__ = ["audit"]
 _WORDS: Final[Mapping[Finding, str]] = {
     Finding.FUTILE: "syncs that could not have succeeded",
     Finding.OVERLAPPING: "syncs that ran into another",
-    Finding.HAMMERING: "syncs retried while upstream was known to be down",
-    Finding.WAITED: "attempts that were due and were not made",
+    Finding.HAMMERING: "syncs retried too soon while upstream was down",
+    Finding.WAITED: "attempts that were made late, or never",
     Finding.TOLD_AGAIN: "people told again before a reminder was due",
     Finding.NEEDLESS: "customers told of what is not theirs",
     Finding.NEVER_TOLD: "customers never told, though only they could act",
 }
 Rows = Sequence[tuple[str, ...]]
 
+_MOST_WORDS: Final = 5
 _OF_SYNCS: Final = (Finding.FUTILE, Finding.OVERLAPPING, Finding.HAMMERING)
 _OF_PEOPLE: Final = (Finding.TOLD_AGAIN, Finding.NEEDLESS, Finding.NEVER_TOLD)
 
@@ -56,8 +58,9 @@ def audit(
 ) -> None:
     """Find what a log of statuses and syncs wasted, and what a policy would have done instead.
 
-    A line has `at` (ISO 8601, or seconds or milliseconds since 1970), `key` (whose connection), `event`
-    and what upstream said, in the fields of an observation or under `observation`. Events are `status`
+    A line has `at` (ISO 8601, UTC where it says no zone, or seconds or milliseconds since 1970), `key`
+    (whose connection), `event` and what upstream said, in the fields of an observation, or whole under
+    `observation`; a name may be a dotted path. Events are `status`
     (where none is said), `sync` (one was triggered; with what it was answered, or how it ended), `told`
     (somebody was told; `to` says who, else the customer) and `mended` (a customer came back, or somebody
     mended it). Other events are passed over and counted; lines may come in any order.
@@ -75,8 +78,10 @@ def audit(
     if found.bad and not skip_bad:
         output.refuse(f"{source}: lines that can't be read: {found.bad}; --skip-bad passes over them")
     title = f"Audit of {printable(Path(log).name, longest=None)} by {engine.policy.name} {engine.policy.revision}"
+    if not found.syncs:
+        output.complain("no line tells of a sync: --event sync=WORD says what yours are called")
     if html is not None:
-        _write(html, tables.as_html(_grids(found, engine), title))
+        _write(html, log, tables.as_html(_grids(found, engine), title))
     with output.whole_output():
         if json:
             typer.echo(dumps(_plain(found, engine)))
@@ -106,13 +111,21 @@ def _audited(log: str, engine: Engine, columns: list[str], events: list[str]) ->
             return audited(lines, engine, faults), faults
         except InputError as error:
             output.refuse(f"{printable(log, longest=None)}: {error.message}")
+        except ScratchError as error:
+            output.refuse(str(error))
 
 
-def _write(file: str, page: str) -> None:
+def _write(file: str, log: str, page: str) -> None:
+    """The page, whole or not at all, and never in place of the log."""
+    made = Path(f"{file}.part")
     try:
-        with open(file, "w", encoding="utf-8", newline="\n") as written:
-            written.write(page)
+        if Path(file).exists() and Path(log).exists() and Path(file).samefile(log):
+            output.refuse(f"{printable(file, longest=None)}: is the log itself")
+        made.write_text(page, encoding="utf-8", newline="\n")
+        made.replace(file)
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        with suppress(OSError, ValueError):
+            made.unlink(missing_ok=True)
         why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
         output.refuse(f"{printable(file, longest=None)}: can't be written: {why}")
 
@@ -134,7 +147,7 @@ def _grids(found: Audit, engine: Engine) -> Iterator[tables.Grid]:
     yield _grid(f"What {engine.policy.name} would have done at those syncs", ("", "syncs"), _instead(found))
     yield _grid("And on what was seen, by itself", ("", ""), _planned(found))
     examples = [
-        (_WORDS[finding], _moment(one.at_s), printable(one.key, longest=None), one.why)
+        (_WORDS[finding], _moment(one.at_s), printable(one.key, longest=None), printable(one.why, longest=None))
         for finding, instances in found.instances.items()
         for one in instances
     ]
@@ -154,7 +167,8 @@ def _told(found: Audit) -> Rows:
     )
     rows = [
         ("lines", str(found.lines)),
-        ("of other events", str(found.others.total())),
+        ("of other events", _others(found)),
+        ("told twice by the log", str(found.repeated)),
         ("connections", str(found.connections)),
         ("time", span),
         ("syncs triggered", str(found.syncs)),
@@ -165,6 +179,12 @@ def _told(found: Audit) -> Rows:
         ("people told", "not in the log" if found.told is None else str(found.told)),
     ]
     return [row for row in rows if row[1] not in ("", "0") or row[0] in ("lines", "syncs triggered")]
+
+
+def _others(found: Audit) -> str:
+    """How many lines tell of other events, and of which."""
+    words = ", ".join(printable(word) for word, _ in found.others.most_common(_MOST_WORDS))
+    return f"{found.others.total()}: {words}" if words else "0"
 
 
 def _wasted(found: Audit) -> Rows:

@@ -57,7 +57,7 @@ def audit(
                 ends_s=found.until_s,
                 tells=found.told is not None,
             )
-            judge.judge(_noted(events, sorter, engine))
+            judge.judge(_noted(_once(events, found), sorter, engine))
         found.outages += _outages(sorter.notes(), max(_FEWEST, ceil(found.connections * _SHARE)))
     found.worst.sort(key=lambda one: (-one[0], one[1]))
     return found
@@ -83,13 +83,26 @@ def _sort(
         sorter.add(line)
 
 
+def _once(lines: Iterable[Line], found: Audit) -> Iterator[Line]:
+    """The lines of a connection, without those that are there already: a log may be shipped twice."""
+    now: list[Line] = []
+    for line in lines:
+        if now and now[0].at_s != line.at_s:
+            now = []
+        if line in now:
+            found.repeated += 1
+        else:
+            now.append(line)
+            yield line
+
+
 def _noted(lines: Iterable[Line], sorter: Sorter, engine: Engine) -> Iterator[Line]:
     """The lines of a connection; each sync, and each time that upstream begins or ends to fail for it, is noted."""
     fails = False
     for line in lines:
         if line.event is Event.SYNC:
             sorter.note(line.at_s, _SYNC)
-        if line.observation is not None and line.event is Event.STATUS:
+        if line.observation is not None:
             evidence = engine.decide(line.observation, key=line.key).evidence
             failing = evidence == Evidence.UPSTREAM if evidence != Evidence.NONE else fails
             if failing != fails:

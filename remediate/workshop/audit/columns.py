@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -20,10 +19,14 @@ from remediate.observation import Observation
 
 __all__ = ["FIELDS", "Columns", "Event", "moment_s", "typed"]
 
+T = TypeVar("T")
+
 FIELDS: Final = ("at", "key", "event", "to")
 """The fields of a line beside its observation."""
 _MILLISECONDS_FROM: Final = 1e11
 """A larger number of seconds would be after the year 5138."""
+_LATEST_S: Final = 253_402_300_800.0
+"""The end of the year 9999."""
 _NUMBERS: Final = {int: int, float: float}
 _TRUTH: Final = {"true": True, "false": False}
 
@@ -61,23 +64,37 @@ class Columns:
             known: the fields of the upstream's observations.
 
         Raises:
-            InputError: one has no `=`, or names no field or event.
+            InputError: one has no `=`, names no field or event, or is there twice.
         """
         fields = (*FIELDS, *known)
-        names = dict(_pair(text, fields, "field") for text in columns)
+        names = _once([_pair(text, fields, "field") for text in columns])
         told = [_pair(text, tuple(Event), "event") for text in events]
-        return cls(names=names, words={word: Event(event) for event, words in told for word in words.split(",")})
+        words = _once([(word, Event(event)) for event, said in told for word in said.split(",")])
+        return cls(names=names, words=words)
 
     def event(self, word: str) -> Event | None:
         """What a word of the log tells; None: nothing that is asked for here."""
         found = self.words.get(word)
         return found or (Event(word) if word in tuple(Event) and word not in self.words else None)
 
-    def taken(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        """A line with our names for what is mapped, and everything else as it is."""
+    def taken(self, line: Mapping[str, Any], missing: set[str] | None = None) -> dict[str, Any]:
+        """A line with our names for what is mapped, and everything else as it is.
+
+        Args:
+            missing: fields that no line has had; those that this one has are taken out.
+        """
         moved = {field: _at(line, path) for field, path in self.names.items()}
+        if missing:
+            missing -= {field for field, value in moved.items() if value is not None}
         used = set(self.names.values())
         return {name: value for name, value in line.items() if name not in used or name in self.names} | moved
+
+
+def _once(pairs: list[tuple[str, T]]) -> dict[str, T]:
+    for name in {name for name, _ in pairs}:
+        if sum(other == name for other, _ in pairs) > 1:
+            raise InputError(f"`{printable(name)}` is mapped twice")
+    return dict(pairs)
 
 
 def _pair(text: str, known: tuple[str, ...], what: str) -> tuple[str, str]:
@@ -106,16 +123,18 @@ def moment_s(value: object) -> float:
     Raises:
         InputError: it is none.
     """
-    seconds = _number(value) if not isinstance(value, bool) else None
+    seconds = None if isinstance(value, bool) else _number(value)
+    if seconds is not None and abs(seconds) >= _MILLISECONDS_FROM:
+        seconds /= 1000
     if seconds is None and isinstance(value, str):
         try:
             read = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise InputError("expected a time in ISO 8601, or seconds since 1970", field="at") from None
-        seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-    if seconds is None or not isfinite(seconds):
+            seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            seconds = None
+    if seconds is None or not abs(seconds) < _LATEST_S:
         raise InputError("expected a time in ISO 8601, or seconds since 1970", field="at")
-    return seconds / 1000 if abs(seconds) >= _MILLISECONDS_FROM else seconds
+    return seconds
 
 
 def _number(value: object) -> float | None:

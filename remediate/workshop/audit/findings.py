@@ -25,9 +25,10 @@ class Finding(StrEnum):
 
     ``futile``: a sync that could not have succeeded, for what was wrong needs a person.
     ``overlapping``: a sync that ran into another. ``hammering``: a sync of a connection whose upstream
-    was known to be down, and still was. ``told_again``: somebody was told a second time before a
-    reminder was due. ``needless``: a customer was told of what is not theirs. ``never_told``: nobody
-    told a customer who alone could act. ``waited``: an attempt that was due was not made.
+    was known to be down, and still was, before the policy would have tried it again.
+    ``told_again``: somebody was told a second time before a reminder was due. ``needless``: a customer
+    was told of what is not theirs. ``never_told``: nobody told a customer who alone could act.
+    ``waited``: an attempt was made later than after the policy's longest wait, or never.
     """
 
     FUTILE = "futile"
@@ -77,6 +78,7 @@ class Audit:
     Attributes:
         lines: how many were read.
         others: how many of them tell of other events, by their word.
+        repeated: how many tell the same as another of the same moment; they count once.
         connections: how many the rest are about.
         from_s: the first moment, seconds since the epoch; None: there is none.
         until_s: the last.
@@ -88,7 +90,8 @@ class Audit:
         counts: how often each finding was made.
         reasons: the futile ones by what is answered to how they ended.
         foreseen: how many futile ones were triggered although the status before already told.
-        waited_s: how long attempts that were due were not made, seconds together.
+        waited_s: how long attempts that were due were not made, seconds together; of each until the
+            policy would no longer have made it.
         untold_s: how long customers who had to act were not told, seconds together.
         told: how often somebody was told; None: the log tells of none.
         outages: times in which upstream failed for many.
@@ -102,6 +105,7 @@ class Audit:
 
     lines: int = 0
     others: Counter[str] = attrs.field(factory=Counter)
+    repeated: int = 0
     connections: int = 0
     from_s: float | None = None
     until_s: float | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from math import inf
 from typing import Final
 
 import attrs
@@ -61,20 +62,25 @@ class _Attempt:
     Attributes:
         before: what was seen before it.
         verdict: what was answered to that; None: nothing was seen.
+        is_allowed: the policy would have let it start.
+        is_accepted: the trigger was answered: it will run.
         is_seen: a sync was seen running since.
     """
 
     at_s: float
     before: Observation | None
     verdict: Decision | None
+    is_allowed: bool
+    is_accepted: bool = False
     is_seen: bool = False
 
 
 @attrs.define(kw_only=True)
 class _Due:
-    """An attempt that the policy waits for: when at the latest it would make it."""
+    """An attempt that the policy waits for: when at the latest it would make it, and until when it would at all."""
 
     at_s: float
+    until_s: float
     attempt: int
 
 
@@ -180,14 +186,13 @@ class Judge:
     def _ask(self, decision: Decision, at_s: float) -> None:
         """What the policy would do now: what waits for an attempt or for a word to the customer begins or ends."""
         count(self.audit.planned, self._asked, self.fleet, decision)
-        stuck = self._pending is not None and _nature(decision) is _Nature.DEFINITE
-        if stuck and self._verdict is not None and _nature(self._verdict) is _Nature.RUNNING:
-            self._resolve(decision, at_s)
         if not isinstance(decision, Retry):
             self._end_wait(at_s)
         elif self._due is None or self._due.attempt != decision.attempt:
             self._end_wait(at_s)
-            self._due = _Due(at_s=at_s + decision.ceiling_s, attempt=decision.attempt)
+            within_s = self.engine.policy.schedules[decision.schedule].within_s
+            until_s = inf if within_s is None or self._failing_s is None else self._failing_s + within_s
+            self._due = _Due(at_s=at_s + decision.ceiling_s, until_s=until_s, attempt=decision.attempt)
         if acts_next(decision) is Owner.CUSTOMER:
             if self._untold_s is None and Owner.CUSTOMER not in self._told:
                 self._untold_s = at_s
@@ -198,32 +203,44 @@ class Judge:
 
     def _synced(self, answer: Observation | None, at_s: float) -> None:
         self.audit.syncs += 1
-        self._permit(at_s)
+        is_allowed = self._permit(at_s)
         self._end_wait(at_s)
         said = None if answer is None else self._decide(answer)
-        if answer is not None and said is not None and not answer.describes:
-            if isinstance(said, NoOp) and said.cause == Cause.UNCONFIRMED:
-                self._begin(at_s)
-            elif _nature(said) is _Nature.RUNNING:
-                self._find(Finding.OVERLAPPING, at_s, "refused, for one was running")
-            else:
-                self.audit.refused[headline(said)] += 1
-            return
-        if self._verdict is not None and _nature(self._verdict) is _Nature.RUNNING:
-            self._find(Finding.OVERLAPPING, at_s, "the status before said that one was running")
-        self._begin(at_s)
-        if answer is not None and said is not None and _nature(said) is not _Nature.RUNNING:
-            self._observed(answer, at_s)
+        if answer is None or said is None:
+            self._begin(at_s, is_allowed=is_allowed)
+        elif answer.describes:
+            self._begin(at_s, is_allowed=is_allowed, is_accepted=_nature(said) is _Nature.RUNNING)
+            if _nature(said) is not _Nature.RUNNING:
+                self._resolve(said, at_s)
+                self._observed(answer, at_s)
+        elif isinstance(said, NoOp) and said.cause == Cause.UNCONFIRMED:
+            self._begin(at_s, is_allowed=is_allowed)
+        elif _nature(said) is _Nature.RUNNING:
+            self._find(Finding.OVERLAPPING, at_s, "refused, for one was running")
+        else:
+            self.audit.refused[headline(said)] += 1
 
-    def _begin(self, at_s: float) -> None:
+    def _begin(self, at_s: float, *, is_allowed: bool, is_accepted: bool = False) -> None:
+        if self._is_running(at_s):
+            self._find(Finding.OVERLAPPING, at_s, "another was told to run")
         self._end_attempt()
-        self._pending = _Attempt(at_s=at_s, before=self._status, verdict=None if self._mended else self._verdict)
+        verdict = None if self._mended else self._verdict
+        self._pending = _Attempt(
+            at_s=at_s, before=self._status, verdict=verdict, is_allowed=is_allowed, is_accepted=is_accepted
+        )
 
-    def _permit(self, at_s: float) -> None:
-        """What the policy would have answered at this moment."""
+    def _is_running(self, at_s: float) -> bool:
+        """Whether a sync is said to run: seen so not too long ago, or accepted and not seen since."""
+        pending = self._pending
+        if pending is not None and pending.is_accepted and not pending.is_seen:
+            return at_s < pending.at_s + self.engine.policy.episode.settling_s
+        return self._status is not None and _nature(self._decide(self._status, self._history(at_s))) is _Nature.RUNNING
+
+    def _permit(self, at_s: float) -> bool:
+        """Whether the policy would have let a sync start at this moment; what it would have answered is counted."""
         if self._status is None:
             self.audit.instead[_UNSEEN] += 1
-            return
+            return False
         decision = self._decide(self._status, self._history(at_s))
         if decision.may_sync:
             self.audit.allowed += 1
@@ -231,18 +248,22 @@ class Judge:
             self._attempted_s = at_s if self._failing_s is not None else None
         else:
             self.audit.instead[_NOT_DUE if isinstance(decision, Retry) else headline(decision)] += 1
+        return decision.may_sync
 
     def _end_attempt(self) -> None:
-        """The last word on a sync, when the next begins or the log ends."""
+        """The last word on a sync, when the next begins or the log ends: one that runs for too long is stuck."""
         pending = self._pending
         if pending is None:
             return
-        is_told = self._verdict is not None and self._seen_s > pending.at_s
-        if is_told and self._verdict is not None and _nature(self._verdict) is not _Nature.RUNNING:
-            self._resolve(self._verdict, self._seen_s)
-        else:
+        outcome = None
+        if self._status is not None and self._verdict is not None and self._seen_s > pending.at_s:
+            is_running = _nature(self._verdict) is _Nature.RUNNING
+            outcome = self._decide(self._status, self._history(self._seen_s)) if is_running else self._verdict
+        if outcome is None or _nature(outcome) is _Nature.RUNNING:
             self.audit.unknown += 1
             self._pending = None
+        else:
+            self._resolve(outcome, self._seen_s)
 
     def _resolve(self, outcome: Decision, at_s: float) -> None:
         pending, self._pending = self._pending, None
@@ -262,7 +283,8 @@ class Judge:
             case _Nature.PASSING:
                 self._mended = False
                 self.audit.passing += 1
-                if before is not None and before.evidence == outcome.evidence == Evidence.UPSTREAM:
+                was_down = before is not None and before.evidence == outcome.evidence == Evidence.UPSTREAM
+                if was_down and not pending.is_allowed:
                     self._find(Finding.HAMMERING, pending.at_s, outcome.because)
             case _:
                 self.audit.unknown += 1
@@ -296,9 +318,10 @@ class Judge:
     def _end_wait(self, at_s: float) -> None:
         """An attempt was made, or need not be: how long after the policy's own wait."""
         due, self._due = self._due, None
-        if due is not None and at_s > due.at_s:
-            self.audit.waited_s += at_s - due.at_s
-            self._find(Finding.WAITED, due.at_s, f"attempt {due.attempt} was due and not made")
+        if due is not None and min(at_s, due.until_s) > due.at_s:
+            late_s = min(at_s, due.until_s) - due.at_s
+            self.audit.waited_s += late_s
+            self._find(Finding.WAITED, due.at_s, f"attempt {due.attempt} was due, and not made for {late_s:.0f} s")
 
     def _end_untold(self, at_s: float, *, is_over: bool) -> None:
         since_s, self._untold_s = self._untold_s, None

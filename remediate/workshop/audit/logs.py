@@ -15,7 +15,7 @@ import msgspec
 
 from remediate.engine import Engine
 from remediate.errors import InputError, did_you_mean, kind_of, printable
-from remediate.observation import Observation
+from remediate.observation import ABSENT, Observation
 from remediate.workshop.audit.columns import Columns, Event, moment_s, typed
 from remediate.workshop.journals import Fault
 
@@ -73,10 +73,18 @@ def read_log(stream: BinaryIO, engine: Engine, columns: Columns, advance: Callab
     number, content = first
     whole = _put_back(number, content, lines)
     if content.lstrip().startswith(b"{"):
-        for number, content in whole:
-            yield _read(number, content, lambda text: columns.taken(_object(text)), engine, columns)
+        yield from _ndjson(whole, engine, columns)
     else:
         yield from _csv(whole, engine, columns)
+
+
+def _ndjson(lines: Iterator[tuple[int, bytes]], engine: Engine, columns: Columns) -> Iterator[Read]:
+    """Every line; a mapped name that none has is told at the end, for its values were looked for in vain."""
+    missing = set(columns.names)
+    for number, content in lines:
+        yield _read(number, content, lambda text: columns.taken(_object(text), missing), engine, columns)
+    for field in sorted(missing):
+        raise InputError(f"no line has `{printable(columns.names[field])}`, which --column {field} names")
 
 
 def _counted(stream: BinaryIO, advance: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
@@ -105,7 +113,10 @@ def _csv(lines: Iterator[tuple[int, bytes]], engine: Engine, columns: Columns) -
     source = texts()
     names = next(source)
     delimiter = max(_DELIMITERS, key=names.count)
-    header = next(csv.reader(io.StringIO(names), delimiter=delimiter))
+    try:
+        header = next(csv.reader(io.StringIO(names), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"line {at[0]}: no CSV: {error}") from None
     _check(header, columns)
     rows = csv.reader(source, delimiter=delimiter)
     while True:
@@ -120,7 +131,10 @@ def _csv(lines: Iterator[tuple[int, bytes]], engine: Engine, columns: Columns) -
 
 
 def _check(header: list[str], columns: Columns) -> None:
-    """Refuse a header that lacks what is needed or mapped."""
+    """Refuse a header that lacks what is needed or mapped, or has a name twice."""
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"there are two columns `{printable(twice)}`")
     for field in (*_NEEDED, *columns.names):
         name = columns.names.get(field, field)
         if name not in header:
@@ -153,6 +167,12 @@ def _read(
         return Fault(place=f"line {number}", why=f"not a JSON object: {why}")
 
 
+def _says_nothing(observation: Observation, engine: Engine) -> bool:
+    """Whether every field that a policy may ask for is absent."""
+    shape = engine.deciders[observation.kind].section.shape
+    return all(token == ABSENT for token in shape.tokens(observation))
+
+
 def _record(fields: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
     """What a line says of an observation, as a record; empty: nothing."""
     upstream = engine.upstream
@@ -160,7 +180,7 @@ def _record(fields: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
     said = {name: value for name, value in fields.items() if name in known and value is not None}
     record = {name: said.pop(name) for name in upstream.beside if name in said}
     nested = fields.get("observation")
-    if nested is not None or said:
+    if nested is not None or said or record:
         record["observation"] = said if nested is None else nested
     return record
 
@@ -170,7 +190,7 @@ def _line(fields: Mapping[str, Any], engine: Engine, columns: Columns) -> Line |
     word = fields.get("event")
     if word is not None and not isinstance(word, str):
         raise InputError(f"expected a string, got {kind_of(word)}", field="event")
-    event = Event.STATUS if word is None else columns.event(word)
+    event = columns.event(word) if word else Event.STATUS
     if event is None:
         return Other(word or "")
     key, to = fields.get("key"), fields.get("to")
@@ -185,4 +205,8 @@ def _line(fields: Mapping[str, Any], engine: Engine, columns: Columns) -> Line |
     if event is Event.STATUS and not said:
         raise InputError("expected what was observed, in fields of its own or under `observation`")
     observation = engine.read(said).observation if event in (Event.STATUS, Event.SYNC) and said else None
+    if observation is not None and _says_nothing(observation, engine):
+        if event is Event.STATUS:
+            raise InputError("nothing of an observation is known in it", field="observation")
+        observation = None
     return Line(at_s=moment_s(fields["at"]), key=key, event=event, observation=observation, to=to or "customer")
