@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remediate import History, Retry
 from remediate.observation import Observation
 from remediate.upstreams.layer import ApiFailure
 from remediate.workshop.audit.auditing import audit
@@ -85,6 +86,10 @@ def outcomes(*lines: Line) -> dict[str, int]:
         ((saw(0, WELL), sync(10), saw(12, SYNCING), saw(1812, SYNCING), saw(1900, SYNCING)), {"futile": 1}),
         ((sync(10), saw(60, BROKEN)), {"futile": 1}),
         ((saw(0, WELL), sync(10)), {"unknown": 1}),
+        (
+            (saw(0, LAPSED), sync(10), saw(12, SYNCING), saw(15, LAPSED), saw(20, WELL)),
+            {"futile": 1, "foreseen": 1},
+        ),
         (tuple(sync(at, LAPSED) for at in (0, 3600, 7200)), {"futile": 3, "foreseen": 2}),
         (tuple(sync(at, WELL) for at in (0, 3600, 7200)), {"succeeded": 3}),
         (tuple(sync(at, DOWN) for at in (0, 10, 20)), {"passing": 3, "hammering": 2}),
@@ -185,11 +190,20 @@ def test_what_the_policy_would_have_done_at_each_sync() -> None:
     assert (found.planned.retries, found.planned.notices) == (2, 1)
 
 
+def test_the_policys_wait_begins_when_an_attempt_has_ended() -> None:
+    second = ENGINE.decide(DOWN, History(attempts=1), "acme")
+    assert isinstance(second, Retry)
+    due_s = 200 + second.delay_s
+    lines = [saw(0, DOWN), sync(FIRST_CEILING_S), saw(200, DOWN_STILL)]
+    assert audited(*lines, sync(due_s - 1)).instead == {"not yet due": 1}
+    assert audited(*lines, sync(due_s)).allowed == 2
+
+
 def test_times_in_which_upstream_failed_for_many() -> None:
     keys = ["a", "b", "c", "d"]
     lines = [saw(number * 10, DOWN, key) for number, key in enumerate(keys)]
     lines += [sync(25, key="a"), sync(50, key="b"), sync(95, key="a")]
-    lines += [saw(60, WELL, "d"), saw(90, WELL, "a"), saw(99, LAPSED, "b"), saw(99, WELL, "c")]
+    lines += [saw(40, SYNCING, "a"), saw(60, WELL, "d"), saw(90, WELL, "a"), saw(99, LAPSED, "b"), saw(99, WELL, "c")]
     (outage,) = audited(*lines).outages
     assert (outage.from_s, outage.until_s, outage.most, outage.syncs) == (20, 90, 4, 2)
     (lasting,) = audited(*(saw(number, DOWN, key) for number, key in enumerate(keys))).outages

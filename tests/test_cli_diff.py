@@ -34,6 +34,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository")
     git(folder, "init", "-q", "-b", "main")
     (folder / "rules").mkdir()
+    (folder / "a@b.toml@c.toml").write_text(SHIPPED)
     for text in (SHIPPED, CHANGED):
         (folder / "rules" / "mine.toml").write_text(text)
         git(folder, "add", "-A")
@@ -112,6 +113,11 @@ def test_every_problem_of_both_is_told_and_nothing_is_shown(tmp_path: Path) -> N
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "one.toml: schedules.transient: first_s" in ran.stderr
     assert "two.toml: schedules.transient: first_s" in ran.stderr
+
+
+def test_a_name_may_look_like_a_revision(repository: Path) -> None:
+    ran = run("a@b.toml@c.toml@HEAD@{0}", "layer-quickbooks", folder=repository)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_outside_a_repository_git_says_so(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_what_decisions_come_to_is_counted_by_connection() -> None:
     assert side.tickets == {"provider": 1}
     assert side.answers["reauth reauthorize quickbooks"] == 3
     assert replayed(map(line, lived)).connections == 3
+    assert replayed(map(line, [of(DOWN), of(WELL), of(DOWN)])).now.retries == 2
 
 
 def changed(**fields: Any) -> Decision:

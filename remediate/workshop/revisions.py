@@ -16,7 +16,7 @@ from remediate.policy import Policy
 
 __all__ = ["load_revision"]
 
-_AT_REVISION: Final = re.compile(r"(?P<file>.+?\.toml)@(?P<revision>.+)", re.DOTALL)
+_AT_REVISION: Final = re.compile(r"(?P<file>.+\.toml)@(?P<revision>.+)", re.DOTALL)
 _LONGEST_S: Final = 30.0
 
 

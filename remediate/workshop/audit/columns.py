@@ -87,7 +87,7 @@ class Columns:
         if missing:
             missing -= {field for field, value in moved.items() if value is not None}
         used = set(self.names.values())
-        return {name: value for name, value in line.items() if name not in used or name in self.names} | moved
+        return {name: value for name, value in line.items() if name not in used} | moved
 
 
 def _once(pairs: list[tuple[str, T]]) -> dict[str, T]:
