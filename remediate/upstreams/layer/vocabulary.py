@@ -6,12 +6,11 @@ Knows the published vocabulary and nothing else: no JSON, no HTTP client, no pol
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
 from remediate.decision import SYNC
-from remediate.errors import InputError
 from remediate.observation import (
     WITNESS,
     Matrix,
@@ -24,6 +23,7 @@ from remediate.observation import (
     is_text,
     member,
 )
+from remediate.upstreams.calls import HttpBucket, Transport, bucket_of, is_http_status
 
 __all__ = ["ApiFailure", "Call", "ConnectionStatus", "ErrorEnum", "ErrorType", "HttpBucket", "SyncFailureReason"]
 __all__ += ["SyncStatus", "Transport"]
@@ -178,47 +178,6 @@ class Call(StrEnum):
     TOKEN = "token"
 
 
-class Transport(StrEnum):
-    """How a call failed without a readable answer.
-
-    ``not_sent``: refused, DNS, TLS, connect time-out. ``no_answer``: a reset or a read time-out, so
-    it may have been received. ``unreadable``: cut off, not JSON, or a foreign page.
-    """
-
-    NOT_SENT = "not_sent"
-    NO_ANSWER = "no_answer"
-    UNREADABLE = "unreadable"
-
-
-class HttpBucket(StrEnum):
-    """The HTTP statuses that a policy tells apart."""
-
-    REDIRECT = "3xx"
-    BAD_REQUEST = "400"
-    UNAUTHORIZED = "401"
-    FORBIDDEN = "403"
-    NOT_FOUND = "404"
-    REQUEST_TIMEOUT = "408"
-    CONFLICT = "409"
-    TOO_EARLY = "425"
-    TOO_MANY_REQUESTS = "429"
-    OTHER_CLIENT_ERROR = "other_4xx"
-    INTERNAL_SERVER_ERROR = "500"
-    BAD_GATEWAY = "502"
-    SERVICE_UNAVAILABLE = "503"
-    GATEWAY_TIMEOUT = "504"
-    OTHER_SERVER_ERROR = "other_5xx"
-
-
-_BY_HUNDREDS = {3: HttpBucket.REDIRECT, 4: HttpBucket.OTHER_CLIENT_ERROR, 5: HttpBucket.OTHER_SERVER_ERROR}
-_BY_STATUS = {int(bucket): bucket for bucket in HttpBucket if bucket.isdigit()}
-
-
-def _bucket(http_status: int) -> HttpBucket | None:
-    """The bucket of a status from 100 to 599; below 300 the answer is no failure by its status."""
-    return _BY_STATUS.get(http_status) or _BY_HUNDREDS.get(http_status // 100)
-
-
 def _sync_status(value: SyncStatus | str | None) -> SyncStatus | None:
     return member(SyncStatus, value)
 
@@ -241,11 +200,6 @@ def _call(value: Call | str | None) -> Call | None:
 
 def _transport(value: Transport | str | None) -> Transport | None:
     return member(Transport, value)
-
-
-def _is_http_status(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 100 <= value <= 599):
-        raise InputError("expected a whole number from 100 to 599", field=field.name)
 
 
 @attrs.frozen(kw_only=True)
@@ -335,7 +289,7 @@ class ApiFailure(Observation):
     error_enum: ErrorEnum | None = attrs.field(default=None, converter=_error_enum, validator=is_member(ErrorEnum))
     type: ErrorType | None = attrs.field(default=None, converter=_error_type, validator=is_member(ErrorType))
     http_status: int | None = attrs.field(
-        default=None, validator=_is_http_status, metadata=bucketed(HttpBucket, _bucket)
+        default=None, validator=is_http_status, metadata=bucketed(HttpBucket, bucket_of)
     )
     transport: Transport | None = attrs.field(default=None, converter=_transport, validator=is_member(Transport))
     retry_after_s: float | None = attrs.field(default=None, validator=is_number)

@@ -17,6 +17,7 @@ import attrs
 from remediate.errors import InputError, kind_of
 from remediate.observation import Observation
 from remediate.upstreams import Payload, Record
+from remediate.upstreams.calls import FAILED_FROM
 from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus
 from remediate.upstreams.payloads import check_spelling, has, json_object, read_history, read_key, write_record
 
@@ -29,7 +30,6 @@ BESIDE: Final = ("call", "http_status", "transport", "retry_after_s")
 _RECORD_FIELDS: Final = ("key", *BESIDE, "observation", "history")
 _ONLY_BESIDE: Final = ("history", "call", "retry_after_s")
 _SECRETS: Final = ("access_token", "redirect_url")
-_FAILED_FROM: Final = 300
 
 
 def parse(payload: Payload) -> Observation:
@@ -73,7 +73,7 @@ def read_answer(call: Call, http_status: int, content: bytes, retry_after_s: flo
     try:
         return _recorded({**around, "observation": json_object(content)})
     except InputError:
-        if http_status < _FAILED_FROM:
+        if http_status < FAILED_FROM:
             raise
         return _recorded(around)
 
@@ -97,7 +97,7 @@ def _recorded(value: Mapping[str, object]) -> ConnectionStatus | ApiFailure:
     if inner is not None and not isinstance(inner, Mapping):
         raise InputError(f"expected an object, got {kind_of(inner)}", field="observation")
     inner = inner or {}
-    if failure.transport is not None or (failure.http_status or 0) >= _FAILED_FROM:
+    if failure.transport is not None or (failure.http_status or 0) >= FAILED_FROM:
         error = _error(inner)
         return failure if error is None else _failure(error, around)
     observed = _observed(inner)
