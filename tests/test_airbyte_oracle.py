@@ -10,6 +10,7 @@ import csv
 import io
 import random
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +32,12 @@ CLASSES = {
     "attempt_status": (("running",), ("failed",), ("succeeded",), ("absent",), ("unrecognised",)),
     "connection_status": (*(("active",), ("inactive",), ("deprecated",), ("locked",), ("absent",), ("unrecognised",)),),
     "connection_sync_status": (
-        *(("running", "queued"), ("failed",), ("paused",), ("pending",), ("incomplete",), ("synced",)),
+        *(("running",), ("queued",), ("failed",), ("paused",), ("pending",), ("incomplete",), ("synced",)),
         *(("absent",), ("unrecognised",)),
     ),
     "failure_origin": (
         *(("source",), ("destination",), ("replication", "persistence", "airbyte_platform")),
-        *(("normalization", "dbt"), ("unknown", "absent"), ("unrecognised",)),
+        *(("normalization", "dbt"), ("unknown",), ("absent",), ("unrecognised",)),
     ),
     "failure_type": (
         *(("config_error",), ("system_error",), ("manual_cancellation",), ("refresh_schema",)),
@@ -52,6 +53,7 @@ PAST = History(attempts=50, failing_for_s=90_000, syncing_for_s=90_000)
 CUSTOMER, SUPPORT = "escalate customer connection", "escalate support connection"
 PROVIDER, OURS = "escalate provider connection", "escalate engineering connection"
 FLEET = "escalate engineering integration"
+SWITCHED_OFF, PAUSED = ("inactive", "absent"), ("absent", "paused")
 SPENT = {"retry transient": SUPPORT, "retry platform": FLEET, "retry timeout": OURS, "retry progress": OURS}
 
 
@@ -88,35 +90,54 @@ def answer(
         return nothing("in_progress", 120.0, past=FLEET)
     if job == "incomplete":
         return nothing("in_progress", 300.0, past=OURS)
-    if state == "running" or (attempt == "running" and job in ("absent", "unrecognised")):
+    if state == "running" or (attempt == "running" and job != "failed"):
         return nothing("in_progress", 60.0, past=OURS)
+    if state == "queued":
+        return nothing("in_progress", 120.0, past=FLEET)
     if connection == "locked":
         return told(FLEET, "none")
-    if job == "cancelled" or (kind == "manual_cancellation" and job != "succeeded"):
-        return nothing("already_done", HOUR)
     if connection == "inactive" or state == "paused":
-        return off(job, connection, state, origin, kind)
+        return off(job, attempt, state, origin, kind)
     if job == "succeeded":
         return told(CUSTOMER, "connection") if state == "failed" else nothing("healthy", HOUR, "alive")
-    if job == "absent" and attempt == "succeeded" and state not in ("failed", "incomplete"):
+    if job == "absent" and is_at_rest(attempt, state):
         return nothing("healthy", HOUR, "alive")
-    if job == "absent" and attempt in ("absent", "unrecognised") and state == "synced":
-        return nothing("healthy", HOUR, "alive")
+    if state != "failed" and is_cancelled(job, kind):
+        return nothing("healthy", HOUR)
     if job == "unrecognised" or connection == "unrecognised":
         return told(FLEET, "opaque")
     return failed(origin, kind, flag, progress, state)
 
 
-def off(job: str, connection: str, state: str, origin: str, kind: str) -> Answer:
+def is_at_rest(attempt: str, state: str) -> bool:
+    """Whether the attempt or Airbyte says that it went well; of no job is anything known."""
+    if attempt == "succeeded":
+        return state not in ("failed", "incomplete")
+    return attempt in ("absent", "unrecognised") and state == "synced"
+
+
+def is_cancelled(job: str, kind: str) -> bool:
+    """Whether somebody ended it on purpose, and nothing else is known to stand in the way."""
+    if job == "cancelled":
+        return kind not in ("config_error", "refresh_schema")
+    return kind == "manual_cancellation" and job in ("failed", "absent")
+
+
+def off(job: str, attempt: str, state: str, origin: str, kind: str) -> Answer:
     """Switched off or paused: quietly, unless something failed before."""
-    if connection == "inactive" and state == "failed":
+    untold = job in ("absent", "unrecognised")
+    if untold and is_at_rest(attempt, state):
+        return nothing("not_connected", PERSON)
+    if job != "succeeded" and kind in ("config_error", "refresh_schema"):
+        return told(*failure(origin, kind, "absent", "absent", state))
+    if state == "failed":
         return told(CUSTOMER, "connection")
-    if job == "failed":
-        settings = connection == "inactive" and kind == "config_error" and origin in ("source", "destination")
-        return told(CUSTOMER if settings else SUPPORT, "connection")
-    if job in ("absent", "unrecognised") and (kind != "absent" or (connection == "inactive" and state == "incomplete")):
-        return told(SUPPORT, "connection")
-    return nothing("not_connected", PERSON)
+    if job in ("succeeded", "cancelled") or kind == "manual_cancellation":
+        return nothing("not_connected", PERSON)
+    is_silent = kind == "absent" and attempt in ("absent", "unrecognised") and state != "incomplete"
+    if untold and is_silent and origin == "absent":
+        return nothing("not_connected", PERSON)
+    return told(SUPPORT, "connection")
 
 
 def failed(origin: str, kind: str, flag: str, progress: str, state: str) -> Answer:
@@ -166,12 +187,13 @@ def who(origin: str, untold: str) -> tuple[str, str]:
         "replication": (FLEET, "upstream"),
         "normalization": (OURS, "connection"),
         "unknown": (SUPPORT, untold),
+        "absent": (SUPPORT, untold),
         "unrecognised": (FLEET, "opaque"),
     }[origin]
 
 
 def says_nothing(job: str, attempt: str, connection: str, state: str, origin: str, kind: str) -> Answer | None:
-    """The answers that hang on nothing being told of a failure; asked with `absent`, which is not `unknown`."""
+    """The answers that hang on nothing being told of a failure."""
     if job != "absent" or kind != "absent" or origin != "absent":
         return None
     if connection in ("deprecated", "locked", "inactive", "unrecognised"):
@@ -179,7 +201,7 @@ def says_nothing(job: str, attempt: str, connection: str, state: str, origin: st
     if attempt == "absent" and state == "pending":
         return nothing("never_synced", 900.0)
     if attempt == "absent" and state == "absent":
-        return nothing("never_synced", 900.0) if connection == "active" else told(FLEET, "none")
+        return nothing("unconfirmed", 900.0) if connection == "active" else told(FLEET, "none")
     if attempt in ("absent", "unrecognised") and state in ("pending", "absent", "unrecognised"):
         return told(FLEET, "opaque")
     return None
@@ -212,6 +234,8 @@ def anomalies(job: str, attempt: str, connection: str, state: str, origin: str, 
     disagree = (job == "succeeded" and (attempt in ("running", "failed") or state == "incomplete")) or (
         job in ("failed", "cancelled") and attempt in ("running", "succeeded")
     )
+    if (attempt == "failed" and state == "synced") or (attempt == "succeeded" and state == "incomplete"):
+        disagree = True
     if disagree or (job == "failed" and state == "synced") or (connection == "active" and state == "paused"):
         found.append("statuses_disagree")
     if job == "running" and connection in ("inactive", "deprecated", "locked"):
@@ -251,20 +275,40 @@ def test_every_combination_answers_as_the_oracle_says() -> None:
             [(alike[0], len(met)) for alike in CLASSES[axis.name] if (met := set(alike) & set(values))]
             for axis, values in zip(axes, here, strict=True)
         ]
-        inside[4] = [(value, 1) for value in here[4] if value in ("unknown", "absent")] + [
-            one for one in inside[4] if one[0] != "unknown"
-        ]
-        for combination in product(*inside):
-            job, attempt, connection, state, origin, kind, flag, progress = (value for value, _ in combination)
-            expected = says_nothing(job, attempt, connection, state, origin, kind) or answer(
-                *(job, attempt, connection, state, "unknown" if origin == "absent" else origin, kind, flag, progress)
-            )
-            assert said == expected, (region.rule.name, combination)
-            many = 1
-            for _, count in combination:
-                many *= count
-            seen += many
+        for values in product(*([value for value, _ in classes] for classes in inside)):
+            assert said == (says_nothing(*values[:6]) or answer(*values)), (region.rule.name, values)
+        seen += prod(sum(many for _, many in classes) for classes in inside)
     assert seen == DECIDER.section.shape.space.size == COMBINATIONS == 1_968_300
+
+
+def test_where_a_failure_says_who_can_act_they_are_asked_on_a_connection_that_is_off_as_on_one_that_is_on() -> None:
+    origins = [value for alike in CLASSES["failure_origin"] for value in alike]
+    ends = [
+        ("failed", "failed"),
+        ("failed", "absent"),
+        ("absent", "failed"),
+        ("absent", "absent"),
+        ("cancelled", "failed"),
+    ]
+    for end, kind, origin in product(ends, ("config_error", "refresh_schema"), origins):
+        told = (origin, kind, "absent", "absent")
+        for state in ("absent", "failed", "incomplete"):
+            on = ENGINE.decide(sync_of((*end, "active", state, *told)), key="k")
+            assert on.action == "escalate"
+            assert kind != "refresh_schema" or headline(on) == CUSTOMER
+            for where in (("inactive", state), PAUSED):
+                off = ENGINE.decide(sync_of((*end, *where, *told)), key="k")
+                assert (headline(off), off.evidence) == (headline(on), on.evidence), (end, where, told)
+                assert headline(ENGINE.decide(sync_of((*end, *where, *told)), History(repaired=True), "k")) == headline(
+                    off
+                )
+
+
+def test_no_sync_may_start_while_anything_is_under_way() -> None:
+    for job, state in product(("succeeded", "cancelled", "absent"), ("absent", "synced", "pending")):
+        values = (job, "running", "active", state, *["absent"] * 4)
+        running = ENGINE.decide(sync_of(values), key="k")
+        assert (headline(running), running.may_sync) == ("no_op in_progress", False)
 
 
 def test_random_observations_answer_as_the_oracle_says() -> None:
@@ -283,17 +327,20 @@ def test_random_observations_answer_as_the_oracle_says() -> None:
 
 
 def golden_table() -> str:
-    """Every failure of a failed job, by origin, flag and progress."""
+    """Every failure of a failed job, by origin, flag and progress; and where the connection is off by now."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     failure_axes = ("failure_type", "failure_origin", "retryable", "partial_success")
-    writer.writerow((*failure_axes, "within", "past", "repaired", "evidence", "anomalies"))
+    writer.writerow((*failure_axes, "within", "past", "repaired", "switched_off", "paused", "evidence", "anomalies"))
     origins, kinds = ([value for alike in CLASSES[name] for value in alike] for name in list(CLASSES)[4:6])
     for kind, origin, flag, progress in product(kinds, origins, FLAGS, FLAGS):
-        values = ("failed", "failed", "active", "absent", origin, kind, flag, progress)
+        failed = (origin, kind, flag, progress)
+        values = ("failed", "failed", "active", "absent", *failed)
         said = oracle(*values)
+        off = (oracle("failed", "failed", *where, *failed).within for where in (SWITCHED_OFF, PAUSED))
         odd = " ".join(anomalies(*values[:7]))
-        writer.writerow((kind, origin, flag, progress, said.within, said.past, said.repaired, said.evidence, odd))
+        told = (said.within, said.past, said.repaired, *off, said.evidence, odd)
+        writer.writerow((kind, origin, flag, progress, *told))
     return out.getvalue()
 
 
@@ -307,7 +354,11 @@ def test_the_engine_answers_as_the_golden_table() -> None:
     assert len(rows) == 9 * 10 * 3 * 3
     for row in rows:
         failed = (row["failure_origin"], row["failure_type"], row["retryable"], row["partial_success"])
-        observation = sync_of(("failed", "failed", "active", "absent", *failed))
+        observation, switched_off, paused = (
+            sync_of(("failed", "failed", *where, *failed)) for where in (("active", "absent"), SWITCHED_OFF, PAUSED)
+        )
+        off = [headline(ENGINE.decide(one, key="k")) for one in (switched_off, paused)]
+        assert off == [row["switched_off"], row["paused"]]
         decision = ENGINE.decide(observation, key="k")
         assert (headline(decision), decision.evidence, " ".join(decision.anomalies)) == (
             *(row["within"], row["evidence"]),

@@ -1,6 +1,6 @@
 """Airbyte's syncs: what is observed, and how it is read.
 
-`Sync` is the observation; `parse` reads one from JSON. There is no client: whoever observes and
+`Sync` and `ApiFailure` are the observations; `parse` reads one from JSON. There is no client: whoever observes and
 triggers brings their own calls.
 """
 
@@ -11,7 +11,9 @@ from typing import Any, Final
 from remediate.observation import Observation
 from remediate.upstreams import Upstream
 from remediate.upstreams.airbyte.vocabulary import (
+    ApiFailure,
     AttemptStatus,
+    Call,
     ConnectionStatus,
     ConnectionSyncStatus,
     FailureOrigin,
@@ -19,10 +21,11 @@ from remediate.upstreams.airbyte.vocabulary import (
     JobStatus,
     Sync,
 )
-from remediate.upstreams.airbyte.wire import parse, read, write
+from remediate.upstreams.airbyte.wire import BESIDE, parse, read, write
+from remediate.upstreams.calls import Transport
 
-__all__ = ["UPSTREAM", "AttemptStatus", "ConnectionStatus", "ConnectionSyncStatus", "FailureOrigin", "FailureType"]
-__all__ += ["JobStatus", "Sync", "parse", "read"]
+__all__ = ["UPSTREAM", "ApiFailure", "AttemptStatus", "Call", "ConnectionStatus", "ConnectionSyncStatus"]
+__all__ += ["FailureOrigin", "FailureType", "JobStatus", "Sync", "Transport", "parse", "read"]
 
 _WHERE: Final = (FailureOrigin.SOURCE, FailureOrigin.DESTINATION, FailureOrigin.AIRBYTE_PLATFORM)
 _VOCABULARIES: Final = (FailureType, FailureOrigin, JobStatus, AttemptStatus, ConnectionStatus, ConnectionSyncStatus)
@@ -56,10 +59,11 @@ def _examples(word: str) -> tuple[Observation, ...]:
 
 UPSTREAM: Final = Upstream(
     name="airbyte",
-    observations=(Sync,),
+    observations=(Sync, ApiFailure),
     plain=_plain,
     read=read,
     write=write,
     examples=_examples,
+    beside=BESIDE,
     words=tuple(dict.fromkeys(word.value for vocabulary in _VOCABULARIES for word in vocabulary)),
 )

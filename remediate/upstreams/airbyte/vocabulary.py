@@ -1,21 +1,33 @@
-"""What Airbyte says of a connection's latest sync: every published value.
+"""What Airbyte says of a connection's latest sync, and how its calls fail: every published value.
 
-Knows the published vocabulary and nothing else: no JSON, no policy. Messages, stack traces and logs
+Knows the published vocabulary and nothing else: no JSON, no HTTP client, no policy. Messages, stack traces and logs
 have no field here, for they may hold secrets.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 import attrs
 
 from remediate.decision import SYNC
 from remediate.errors import InputError
-from remediate.observation import Matrix, Observation, OpenEnum, is_bool, is_member, is_number, is_text, member
+from remediate.observation import (
+    Matrix,
+    Observation,
+    OpenEnum,
+    bucketed,
+    is_bool,
+    is_member,
+    is_number,
+    is_text,
+    member,
+)
+from remediate.upstreams.calls import HttpBucket, Transport, bucket_of, is_http_status
 
-__all__ = ["AttemptStatus", "ConnectionStatus", "ConnectionSyncStatus", "FailureOrigin", "FailureType"]
-__all__ += ["JobStatus", "Sync"]
+__all__ = ["ApiFailure", "AttemptStatus", "Call", "ConnectionStatus", "ConnectionSyncStatus", "FailureOrigin"]
+__all__ += ["FailureType", "JobStatus", "Sync"]
 
 _LARGEST: Final = 2**63 - 1
 
@@ -90,6 +102,13 @@ class FailureType(OpenEnum):
     TRANSIENT_ERROR = "transient_error"
 
 
+class Call(StrEnum):
+    """Which call was made: one that asks how the connection stands, or one that starts a sync."""
+
+    STATUS = "status"
+    SYNC = SYNC
+
+
 def _job_status(value: JobStatus | str | None) -> JobStatus | None:
     return member(JobStatus, value)
 
@@ -112,6 +131,14 @@ def _origin(value: FailureOrigin | str | None) -> FailureOrigin | None:
 
 def _type(value: FailureType | str | None) -> FailureType | None:
     return member(FailureType, value)
+
+
+def _call(value: Call | str | None) -> Call | None:
+    return member(Call, value)
+
+
+def _transport(value: Transport | str | None) -> Transport | None:
+    return member(Transport, value)
 
 
 def _is_count(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -143,7 +170,7 @@ class Sync(Observation):
         job_id: the latest job's number. This and the next two decide nothing: they tell a new answer
             from an old one.
         attempt: the latest attempt's number in its job, from 0.
-        ended_at: when it ended, as it came.
+        ended_at: when it ended, as it came; where that is not told, another time of its own.
         retry_after_s: the Retry-After that came with it, seconds; negative, zero, NaN and infinite
             count as absent.
 
@@ -206,3 +233,38 @@ class Sync(Observation):
     def repeats(self) -> str:
         """A retry triggers a sync."""
         return SYNC
+
+
+@attrs.frozen(kw_only=True)
+class ApiFailure(Observation):
+    """Any other answer to one of Airbyte's calls, or none. Every field may be absent (None).
+
+    Attributes:
+        call: which call failed.
+        http_status: the HTTP status, 100 to 599.
+        transport: how the call failed without a readable answer.
+        retry_after_s: the Retry-After that came with it, seconds; negative, zero, NaN and infinite
+            count as absent.
+
+    Raises:
+        InputError: a value is of another type or out of range.
+    """
+
+    kind: ClassVar[str] = "failure"
+    describes: ClassVar[bool] = False
+    matrices: ClassVar[tuple[Matrix, ...]] = (
+        Matrix(title="HTTP status", rows="http_status", columns="call"),
+        Matrix(title="No readable answer", rows="transport", columns="call"),
+    )
+
+    call: Call | None = attrs.field(default=None, converter=_call, validator=is_member(Call))
+    http_status: int | None = attrs.field(
+        default=None, validator=is_http_status, metadata=bucketed(HttpBucket, bucket_of)
+    )
+    transport: Transport | None = attrs.field(default=None, converter=_transport, validator=is_member(Transport))
+    retry_after_s: float | None = attrs.field(default=None, validator=is_number)
+
+    @property
+    def repeats(self) -> str:
+        """A retry repeats the call that failed; the status call where it is not said."""
+        return Call.STATUS if self.call is None else self.call

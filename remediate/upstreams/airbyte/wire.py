@@ -16,8 +16,17 @@ from typing import Any, Final, cast
 import attrs
 
 from remediate.errors import InputError, kind_of
+from remediate.history import History
 from remediate.upstreams import Payload, Record
-from remediate.upstreams.airbyte.vocabulary import FailureType, Sync
+from remediate.upstreams.airbyte.vocabulary import (
+    ApiFailure,
+    AttemptStatus,
+    ConnectionSyncStatus,
+    FailureType,
+    JobStatus,
+    Sync,
+)
+from remediate.upstreams.calls import FAILED_FROM
 from remediate.upstreams.payloads import (
     check_spelling,
     has,
@@ -28,36 +37,38 @@ from remediate.upstreams.payloads import (
     write_record,
 )
 
-__all__ = ["parse", "read", "write"]
+__all__ = ["BESIDE", "parse", "read", "write"]
 
 _FIELDS: Final = tuple(field.name for field in attrs.fields(Sync) if field.name != "retry_after_s")
 _OURS: Final = tuple(name for name in _FIELDS if "_" in name)
 """Names that no object of Airbyte's has: one of them makes an object ours."""
-_BESIDE: Final = ("retry_after_s",)
-_RECORD_FIELDS: Final = ("key", "observation", *_BESIDE, "history")
-_NO_SYNCS: Final = (
-    *("check_connection_source", "check_connection_destination", "discover_schema", "get_spec"),
-    *("reset_connection", "clear", "reset"),
-)
-"""Jobs after which another sync is no repetition."""
+_CALLED: Final = ("call", "http_status", "transport")
+BESIDE: Final = (*_CALLED, "retry_after_s")
+"""Fields of a record that come with an answer, and are not in it."""
+_RECORD_FIELDS: Final = ("key", "observation", *BESIDE, "history")
+_CLEARING: Final = ("reset_connection", "clear", "reset")
+"""Jobs that take a connection's data away: another sync is no repetition, and waits until they are over."""
+_CHECKS: Final = ("check_connection_source", "check_connection_destination", "discover_schema", "get_spec")
+_NO_SYNCS: Final = (*_CLEARING, *_CHECKS)
+_UNDER_WAY: Final = (JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.INCOMPLETE)
 _DEFINITE: Final = (FailureType.MANUAL_CANCELLATION, FailureType.REFRESH_SCHEMA, FailureType.CONFIG_ERROR)
 _LARGEST: Final = 2**63
 
 Fields = dict[str, Any]
 
 
-def parse(payload: Payload) -> Sync:
-    """The :class:`Sync` in a payload.
+def parse(payload: Payload) -> Sync | ApiFailure:
+    """The typed observation in a payload.
 
     Args:
         payload: JSON as bytes or text, or the object it stands for: a record, its observation alone, a
             job with its attempts, a job, an attempt, a failure, a connection, a connection's status, or
-            a connector's trace message.
+            a connector's trace message. How a call failed stands in a record.
 
     Raises:
         InputError: it is none of them, or a value is of the wrong type.
     """
-    return cast(Sync, read(payload).observation)
+    return _read(payload)[0]
 
 
 def read(payload: Payload) -> Record:
@@ -71,19 +82,38 @@ def read(payload: Payload) -> Record:
     Raises:
         InputError: as for :func:`parse`.
     """
+    observation, history, key = _read(payload)
+    return Record(observation=observation, history=history, key=key)
+
+
+def _read(payload: Payload) -> tuple[Sync | ApiFailure, History | None, str | None]:
     value = json_object(payload)
     key = read_key(value)
-    if not has(value, "observation"):
+    if not has(value, "observation", *_CALLED) and not _is_call_alone(value):
         fields, connection = _observed(_At(value))
-        return Record(observation=Sync(**fields), key=connection if key is None else key)
+        return Sync(**fields), None, connection if key is None else key
     check_spelling(value, _RECORD_FIELDS)
-    inner = value["observation"]
-    if not isinstance(inner, Mapping):
+    observation, connection = _recorded(value)
+    return observation, read_history(value), connection if key is None else key
+
+
+def _recorded(value: Mapping[str, object]) -> tuple[Sync | ApiFailure, str | None]:
+    """The observation in a record. A call that failed tells nothing of the connection, whatever its body is."""
+    failure = ApiFailure(**cast(dict[str, Any], {field: value.get(field) for field in BESIDE}))
+    inner = value.get("observation")
+    if inner is not None and not isinstance(inner, Mapping):
         raise InputError(f"expected an object, got {kind_of(inner)}", field="observation")
+    if failure.transport is not None or (failure.http_status or 0) >= FAILED_FROM or _is_call_alone(value):
+        return failure, None
+    if inner is None:
+        inner = {field: given for field, given in value.items() if field not in _RECORD_FIELDS}
     fields, connection = _observed(_At(inner))
-    beside: Fields = {field: value.get(field) for field in _BESIDE}
-    history = read_history(value)
-    return Record(observation=Sync(**fields, **beside), history=history, key=connection if key is None else key)
+    return Sync(**fields, retry_after_s=failure.retry_after_s), connection
+
+
+def _is_call_alone(value: Mapping[str, object]) -> bool:
+    """Whether a record tells of a call and of nothing that it was answered with."""
+    return "call" in value and not has(value, "observation") and all(field in _RECORD_FIELDS for field in value)
 
 
 @attrs.frozen
@@ -152,7 +182,7 @@ class _At:
 
 
 def _observed(at: _At) -> tuple[Fields, str | None]:
-    for field in ("history", *_BESIDE):
+    for field in ("history", *BESIDE):
         if at.has(field):
             raise at.refused(field, "only a record has it: put the rest under `observation`")
     if at.has(*_OURS):
@@ -167,7 +197,7 @@ def _observed(at: _At) -> tuple[Fields, str | None]:
     if at.has("jobId"):
         return _public_job(at), at.text("connectionId")
     if at.has("connectionId"):
-        return {"connection_status": at.text("status")}, at.text("connectionId")
+        return _connection(at), at.text("connectionId")
     if at.has("configType"):
         return _job(at, []), at.text("configId")
     if at.has("type"):
@@ -199,8 +229,10 @@ def _job(job: _At, attempts: list[_At]) -> Fields:
 
 
 def _check_is_sync(job: _At, field: str) -> None:
-    if job.text(field) in _NO_SYNCS:
-        raise job.refused(field, "expected a job that syncs: another sync does not repeat this one")
+    """Refuse a job that tells nothing of syncs: a clearing one still does as long as it is under way."""
+    kind = job.text(field)
+    if kind in _NO_SYNCS and not (kind in _CLEARING and job.text("status") in _UNDER_WAY):
+        raise job.refused(field, "expected the latest job that syncs: another sync does not repeat this one")
 
 
 def _unwrapped(attempt: _At) -> _At:
@@ -262,9 +294,24 @@ def _connection_state(at: _At) -> Fields:
     }
     if (failure := at.inner("failureReason")) is not None:
         told |= _failure(failure) | {"ended_at": failure.moment("timestamp")}
-    if (active := at.inner("activeJob")) is not None:
-        _check_is_sync(active, "configType")
+    active = at.inner("activeJob")
+    if active is not None and (active.text("configType") not in _NO_SYNCS or active.text("status") in _UNDER_WAY):
         told |= {"job_status": active.text("status"), "job_id": active.count("id")}
+    return told
+
+
+def _connection(at: _At) -> Fields:
+    """A connection of the public or the configuration API, or of the one behind Airbyte's own pages."""
+    told: Fields = {
+        "connection_status": at.text("status"),
+        "job_status": at.text("latestSyncJobStatus"),
+        "ended_at": at.moment("latestSyncJobCreatedAt"),
+    }
+    must_act = at.flag("breakingChange") or at.text("schemaChange") == "breaking"
+    if at.flag("isSyncing"):
+        told["connection_sync_status"] = ConnectionSyncStatus.RUNNING
+    elif must_act:
+        told["connection_sync_status"] = ConnectionSyncStatus.FAILED
     return told
 
 
@@ -287,12 +334,20 @@ def _trace(at: _At) -> Fields:
     error = trace.inner("error")
     if error is None:
         raise at.refused("trace.error", "it is missing")
-    return {"failure_type": error.text("failure_type"), "ended_at": trace.moment("emitted_at")}
+    told: Fields = {"failure_type": error.text("failure_type"), "ended_at": trace.moment("emitted_at")}
+    return told | {"attempt_status": AttemptStatus.FAILED}
 
 
 # A record to an object.
 
 
 def write(record: Record) -> dict[str, object]:
-    """The object that reads back as this record. Only known fields are in it, so no message is."""
-    return write_record(record, _BESIDE)
+    """The object that reads back as this record. Only known fields are in it, so no message is.
+
+    A failed call is known by its having no observation.
+    """
+    written = write_record(record, BESIDE)
+    if isinstance(record.observation, ApiFailure):
+        del written["observation"]
+        written.setdefault("call", None)
+    return written
