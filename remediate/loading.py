@@ -17,7 +17,19 @@ import attrs
 import cattrs
 
 from remediate.errors import PolicyError, did_you_mean, kind_of, printable
-from remediate.policy import AsIf, Condition, EscalateThen, NoOpThen, Policy, ReauthThen, RetryThen, Then
+from remediate.history import Bounds
+from remediate.policy import (
+    AsIf,
+    Condition,
+    EscalateThen,
+    Invariant,
+    Limit,
+    NoOpThen,
+    Policy,
+    ReauthThen,
+    RetryThen,
+    Then,
+)
 from remediate.strict import Path as Steps
 from remediate.strict import faults, strict_converter
 
@@ -205,8 +217,10 @@ FORMS: Final[Mapping[Any, Mapping[str, Any]]] = {
 """What the hooks above take, as JSON Schema: by type, or by class and field. It is never narrower than they are."""
 DEMANDS: Final[Mapping[type, Mapping[str, Any]]] = {
     NoOpThen: {"oneOf": [{"required": ["look_again_s"]}, {"required": ["look_again"]}]},
+    Invariant: {"oneOf": [{"required": ["never"]}, {"required": ["only"]}]},
+    Limit: {"anyOf": [{"required": [field.name]} for field in attrs.fields(Bounds)]},
 }
-"""What they ask of a table beside the forms of its keys."""
+"""What they, and the proof of what was loaded, ask of a table beside the forms of its keys."""
 
 
 def _make_converter() -> cattrs.Converter:

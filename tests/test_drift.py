@@ -13,7 +13,7 @@ import pytest
 from remediate import Engine
 from remediate.errors import InputError
 from remediate.upstreams import find_upstream, upstream_names
-from remediate.upstreams.layer import ConnectionStatus, SyncFailureReason
+from remediate.upstreams.layer import SyncFailureReason
 from remediate.workshop.drift.comparing import Drift, Mention, find_drift
 from remediate.workshop.drift.openapi import read_openapi
 from tests.specs import LAYER, as_page, as_yaml, document
@@ -127,27 +127,6 @@ def test_what_is_far_is_not_called_renamed(engine: Engine) -> None:
     assert [one.perhaps for one in drift(edited(swapped), engine)] == [None, None]
 
 
-def test_a_newcomer_is_answered_by_its_matrix(engine: Engine) -> None:
-    (found,) = drift(
-        edited(lambda schemas: enum_of(schemas, "sync_failure_reason").append("QUICKBOOKS_THROTTLED")), engine
-    )
-    assert found.answers == {
-        "is_retryable_failure true": "retry probe, then escalate engineering integration",
-        "is_retryable_failure false": "escalate engineering integration",
-        "is_retryable_failure absent": "escalate engineering integration",
-    }
-    status = ConnectionStatus(
-        is_connected=True,
-        is_syncing=False,
-        last_sync_status="SYNC_FAILURE",
-        sync_failure_reason="QUICKBOOKS_THROTTLED",
-        is_retryable_failure=True,
-    )
-    assert engine.decide(status, key="k").schedule == "probe"
-    (found,) = drift(edited(lambda schemas: enum_of(schemas, "error_enum").append("BrandNew")), engine)
-    assert found.answers == {"answer": "escalate engineering integration"}
-
-
 def test_what_is_gone_is_told_with_the_rules_that_name_it(engine: Engine) -> None:
     def without(value: str) -> tuple[Drift, ...]:
         return drift(edited(lambda schemas: enum_of(schemas, "sync_failure_reason").remove(value)), engine)
@@ -202,6 +181,16 @@ def test_a_property_that_comes_goes_or_is_renamed_is_found(schema: str, engine: 
             "integer or string of 1 values",
         ),
         ("last_sync_status", {"type": "null"}, "string of 2 values", "null"),
+        ("last_sync_status", {"type": None}, "string of 2 values", "null"),
+        ("last_sync_status", {"enum": ["A", 3, 1.5]}, "string of 2 values", "integer or number or string of 1 values"),
+        ("last_sync_status", {"enum": [True, False, None]}, "string of 2 values", "boolean"),
+        ("last_sync_status", {"const": ["A"]}, "string of 2 values", "array"),
+        (
+            "last_sync_status",
+            {"type": ["string", "integer"], "enum": ["A", 3]},
+            "string of 2 values",
+            "integer or string of 1 values",
+        ),
     ],
 )
 def test_a_property_of_another_type_is_found(field: str, schema: Any, was: str, now: str, engine: Engine) -> None:
@@ -259,6 +248,12 @@ def test_one_schema_that_is_missing_is_drift_and_both_are_an_error(engine: Engin
         drift(edited(neither), engine)
 
 
+def test_the_values_of_a_boolean_are_no_drift(engine: Engine) -> None:
+    properties = {"is_connected": {"enum": [True, False]}, "is_syncing": {"type": "boolean", "enum": [True, False]}}
+    spec = edited(lambda schemas: schemas[SCHEMAS[0]]["properties"].update(properties))
+    assert drift(spec, engine) == drift(json.dumps(spec), engine) == ()
+
+
 def test_a_schema_that_is_no_object_any_more_is_found(engine: Engine) -> None:
     (found,) = drift(edited(lambda schemas: schemas.update(ApiError={"type": "array"})), engine)
     assert (found.change, found.what, found.was, found.now) == ("retyped", "schema", "object", "array")
@@ -266,17 +261,83 @@ def test_a_schema_that_is_no_object_any_more_is_found(engine: Engine) -> None:
 
 def test_a_page_is_read_and_a_fault_is_told_at_its_line(engine: Engine) -> None:
     with pytest.raises(InputError) as refused:
-        drift(PAGE, engine)
+        drift(PAGE.replace(b"[NO]", b"NO"), engine)
     line = PAGE.decode().split("\n").index("            - {type: string, enum: [NO]}") + 1
     assert str(refused.value) == (
-        "`components.schemas.QuickbooksConnectionStatus.properties.sync_failure_reason.anyOf[0].enum[0]`: "
-        f"line {line}: `NO` is a boolean in YAML, so as a string it needs quotes"
+        "`components.schemas.QuickbooksConnectionStatus.properties.sync_failure_reason.anyOf[0].enum`: "
+        f"line {line}: expected an array, got a string"
     )
-    quoted = PAGE.replace(b"[NO]", b'["NO"]')
-    found = drift(quoted, engine)
-    assert [one.value for one in found if one.change == "added"] == ["NO"]
-    assert [one.field for one in found if one.what == "property"] == []
-    assert {one.field for one in found if one.value is not None} == {"sync_failure_reason"}
+    for page in (PAGE, PAGE.replace(b"[NO]", b'["NO"]')):
+        found = drift(page, engine)
+        assert [one.value for one in found if one.change == "added"] == ["NO"]
+        assert [one.field for one in found if one.what == "property"] == []
+        assert {one.field for one in found if one.value is not None} == {"sync_failure_reason"}
+
+
+def test_what_stands_without_quotes_in_an_enum_is_told(engine: Engine) -> None:
+    page = as_page(document())
+    first = "- QUICKBOOKS_SERVICE_UNAVAILABLE\n"
+    for written in ("NO", "on", "2024-01-01", "404", "1.50", "true", "0x1F"):
+        found = drift(page.replace(first, f"{first}          - {written}\n"), engine)
+        assert told(found) == [("added", "value", "sync_failure_reason", written)]
+        assert found[0].answers
+    spec = document()
+    enum_of(spec["components"]["schemas"], "sync_failure_reason").extend([404, True, None])  # type: ignore[list-item]
+    found = drift(json.dumps(spec), engine)
+    assert [one.value for one in found] == ["404", "true"]
+
+
+VARIANTS = (
+    {"properties": {"type": {"const": "NEW"}}},
+    {"properties": {"type": {"$ref": "#/components/schemas/ErrorType"}}},
+)
+
+
+@pytest.mark.parametrize("word", ["oneOf", "anyOf"])
+@pytest.mark.parametrize("variants", [VARIANTS, VARIANTS[::-1], (*VARIANTS, {"type": "null"}), ({}, *VARIANTS)])
+def test_a_property_of_several_variants_is_what_any_of_them_says(
+    word: str, variants: tuple[Any, ...], engine: Engine
+) -> None:
+    def split(schemas: dict[str, Any], chosen: tuple[Any, ...] = variants, *, base: bool = True) -> None:
+        properties = schemas["ApiError"].pop("properties")
+        properties.pop("type")
+        members = [dict(one) for one in chosen]
+        if base:
+            schemas["ApiError"]["allOf"] = [{"properties": properties}, {word: members}]
+        else:
+            schemas["ApiError"][word] = [
+                {"properties": properties | one["properties"]} if "properties" in one else one for one in members
+            ]
+
+    for base in (True, False):
+        found = drift(edited(lambda schemas, base=base: split(schemas, base=base)), engine)
+        assert told(found) == [("added", "value", "type", "NEW")]
+    nested = ({word: list(variants)}, VARIANTS[1])
+    assert told(drift(edited(lambda schemas: split(schemas, nested)), engine)) == [("added", "value", "type", "NEW")]
+    assert drift(edited(lambda schemas: split(schemas, (VARIANTS[1], VARIANTS[1]))), engine) == ()
+
+
+def test_a_variant_that_is_silent_does_not_narrow_what_holds_for_all(engine: Engine) -> None:
+    def base(schemas: dict[str, Any], *variants: dict[str, Any]) -> None:
+        schemas["ApiError"]["oneOf"] = list(variants)
+
+    narrow = {"properties": {"type": {"const": "Plaid"}}}
+    assert drift(edited(lambda schemas: base(schemas, narrow, {"properties": {}})), engine) == ()
+    assert drift(edited(lambda schemas: base(schemas, {"oneOf": [narrow, {}]}, narrow)), engine) == ()
+    known = len(enum_of(document()["components"]["schemas"], "type"))
+    for variants in ((narrow, {"type": "string"}), (narrow, narrow), (narrow, {"oneOf": [narrow, narrow]})):
+        found = drift(edited(lambda schemas, variants=variants: base(schemas, *variants)), engine)
+        assert [one.change for one in found] == ["removed"] * (known - 1)
+        assert "Plaid" not in {one.value for one in found}
+
+
+def test_a_reference_into_a_list_is_followed(engine: Engine) -> None:
+    def refer(schemas: dict[str, Any]) -> None:
+        enum = schemas.pop("ErrorEnum")
+        schemas["Whole"] = {"allOf": [{}, {"x": [enum]}]}
+        schemas["ApiError"]["properties"]["error_enum"] = {"$ref": "#/components/schemas/Whole/allOf/1/x/0"}
+
+    assert drift(edited(refer), engine) == ()
 
 
 def test_what_is_published_names_fields_that_there_are() -> None:
@@ -296,4 +357,4 @@ def test_a_closed_vocabulary_has_no_answer_for_a_newcomer(engine: Engine) -> Non
     call = {"type": "string", "enum": ["status", "sync", "authorize", "token", "hang_up"]}
     spec["components"]["schemas"]["ApiError"]["properties"]["call"] = call
     (found,) = find_drift(read_openapi(as_yaml(spec).encode()), upstream, engine.deciders)
-    assert (found.value, found.answers) == ("hang_up", {})
+    assert (found.value, found.answers) == ("hang_up", ())

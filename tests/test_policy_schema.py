@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from remediate import Engine, PolicyError
 from remediate.cli.app import app
-from remediate.loading import bundled_names, parse_policy, policy_path
+from remediate.loading import KEYS, bundled_names, parse_policy, policy_path
 from remediate.policy import Schedule
 from remediate.upstreams import find_upstream, upstream_names
 from remediate.workshop import schema
@@ -213,8 +213,9 @@ def test_it_is_a_schema_and_every_key_is_described(upstream: str | None) -> None
     Draft202012Validator.check_schema(made)
     assert made["$schema"] == schema.DIALECT
     for table in (made, *made["$defs"].values()):
-        whole = table.get("description", "")
-        assert all("description" in one or whole for one in table.get("properties", {}).values())
+        assert all(one.get("description") for one in table.get("properties", {}).values()), table
+        for one in table.get("properties", {}).values():
+            assert all(inner.get("description") for inner in one.get("properties", {}).values()), one
     schedule = made["$defs"]["Schedule"]["properties"]
     assert schedule["floor_s"]["description"] == "No wait is below it, seconds; default 5."
     assert schedule["floor_s"]["default"] == 5
@@ -243,12 +244,21 @@ def test_the_small_policy_proves() -> None:
     assert validator("layer").is_valid(tomllib.loads(SMALL))
 
 
+def demanded(policy: dict[str, Any]) -> bool:
+    """What only the proof refuses, and the schema too: an invariant that forbids nothing, a limit without a bound."""
+    sections = [value for key, value in policy.items() if key not in KEYS]
+    invariants = [one for section in sections for one in section.get("invariants", [])]
+    limits = policy.get("limits", {}).values()
+    bounds = {"attempts", "failing_for_s", "syncing_for_s"}
+    return all(("never" in one) != ("only" in one) for one in invariants) and all(bounds & one.keys() for one in limits)
+
+
 def test_form_is_judged_as_the_loader_judges_it() -> None:
     """Every place of a policy with everything in it, changed in every way: refused by both, or by neither."""
     counts = {True: 0, False: 0}
     for mutant in mutants(tomllib.loads(SMALL)):
         loaded = loads(mutant)
-        assert validator(None).is_valid(mutant) == loaded, mutant
+        assert validator(None).is_valid(mutant) == (loaded and demanded(mutant)), mutant
         counts[loaded] += 1
     assert min(counts.values()) > 300
 
@@ -260,6 +270,7 @@ def test_nothing_that_proves_is_refused() -> None:
         assert [error.message for error in validator("layer").iter_errors(mutant)] == []
 
 
+SYSTEM = 'then = { reauth = "new_connection", system = "plade" }'
 SHIPPED = tomllib.loads(policy_path("layer-quickbooks").read_text())
 PLACES = list(places(SHIPPED))
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -270,7 +281,7 @@ def test_the_shipped_policy_changed_anywhere_is_judged_alike(path: tuple[Any, ..
     assume(not isinstance(to, float) or not to.is_integer())  # to a schema 48.0 is a whole number
     assume(not isinstance(to, str) or to.isprintable() or CONTROL.search(to))  # it knows only the commonest of those
     mutant = changed(SHIPPED, path, to)
-    assert validator(None).is_valid(mutant) == loads(mutant)
+    assert validator(None).is_valid(mutant) == (loads(mutant) and demanded(mutant))
 
 
 @pytest.mark.parametrize(
@@ -287,6 +298,12 @@ def test_the_shipped_policy_changed_anywhere_is_judged_alike(path: tuple[Any, ..
         ("as_if = { is_retryable_failure", "as_if = { is_retriable_failure", "$.schedules.probe.spent.then"),
         ("[[status.rules]]", "[[statuss.rules]]", "$"),
         ("last_synced_at", "last_sync_at", "$.status.anomalies"),
+        ("then = { as_if = { is_retryable_failure = false } }", SYSTEM, "$.schedules."),
+        (
+            '[retry_after]\nlongest_s = 21600\nthen = { escalate = "provider", scope = "integration" }',
+            "[retry_after]\nlongest_s = 21600\n" + SYSTEM,
+            "$.retry_after",
+        ),
     ],
 )
 def test_a_name_that_the_upstream_does_not_have_is_refused_at_its_place(old: str, new: str, place: str) -> None:

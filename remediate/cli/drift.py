@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,9 +14,15 @@ from remediate.errors import InputError, printable
 
 if TYPE_CHECKING:
     from remediate.engine import Engine
+    from remediate.regions import Space
     from remediate.workshop.drift.comparing import Drift
 
 __all__ = ["drift"]
+
+_MOST_ANSWERS: Final = 8
+"""How many answers are told for people; --json has them all."""
+_MOST_VALUES: Final = 4
+"""How many values of a field are told for people."""
 
 
 def drift(
@@ -30,7 +36,8 @@ def drift(
     """Compare what an upstream publishes with the vocabulary that is known here.
 
     Tells every value and property that was added, removed or retyped. For a value that is new it says what
-    the policy answers today, as `unrecognised`; for one that is gone, which rules name it.
+    the policy answers today, as `unrecognised`: every answer, its share of the combinations of the other
+    fields, and where it is given. For one that is gone it says which rules name it.
 
     Exit status: 0 nothing differs, and nothing is printed; 1 something does; 2 wrong usage, a document that
     can't be read, or a policy that does not load.
@@ -42,12 +49,12 @@ def drift(
         output.refuse(f"upstream `{engine.upstream.name}` does not say where its vocabulary is published")
     found = _found(engine, spec)
     with output.whole_output():
-        for one in found:
-            if json:
+        if json:
+            for one in found:
                 _write(one)
-            else:
-                for line in _lines(one):
-                    output.console().print(printable(line, longest=None), soft_wrap=True)
+        else:
+            for line in _lines(found, engine):
+                output.console().print(printable(line, longest=None), soft_wrap=True)
     raise typer.Exit(output.BAD_INPUT if found else 0)
 
 
@@ -61,8 +68,9 @@ def _found(engine: Engine, spec: str) -> tuple[Drift, ...]:
             content = stream.read(LONGEST + 1)
         except OSError as error:
             output.refuse(f"{printable(spec, longest=None)}: can't be read: {error.strerror}")
+    names = [one.schema for one in engine.upstream.published.values()]
     try:
-        return find_drift(read_openapi(content), engine.upstream, engine.deciders)
+        return find_drift(read_openapi(content, names), engine.upstream, engine.deciders)
     except InputError as error:
         output.refuse(f"{printable(spec, longest=None)}: {printable(str(error), longest=None)}")
 
@@ -75,7 +83,25 @@ def _write(one: Drift) -> None:
     sys.stdout.write(dumps(attrs.asdict(one)) + "\n")
 
 
-def _lines(one: Drift) -> Iterator[str]:
+def _lines(found: tuple[Drift, ...], engine: Engine) -> Iterator[str]:
+    """Each difference in a line, and below it what follows from it."""
+    told: dict[tuple[str, str | None], str | None] = {}
+    for one in found:
+        yield _difference(one)
+        newcomer = (one.kind, one.field)
+        if one.answers and newcomer in told:
+            yield f"  answered today as unrecognised: like `{printable(told[newcomer] or '')}` above"
+        elif one.answers:
+            told[newcomer] = one.value
+            yield from _answers(one, engine.deciders[one.kind].section.shape.space)
+        elif one.change == "added" and one.what == "property":
+            yield "  passed over today: it is no field that a rule may ask for"
+        if one.rules:
+            named = (f'"{rule.rule}"' + (f" (group {rule.group})" if rule.group else "") for rule in one.rules)
+            yield f"  named by {', '.join(named)}"
+
+
+def _difference(one: Drift) -> str:
     place = f"{one.kind}: {one.schema}" + (f".{printable(one.field)}" if one.field is not None else "")
     what = f"value `{printable(one.value)}`" if one.value is not None else one.what
     said = f"{place}: {what} {one.change}"
@@ -83,25 +109,40 @@ def _lines(one: Drift) -> Iterator[str]:
         said += f": was {one.was}, is {printable(one.now)}"
     if one.perhaps is not None:
         said += f", perhaps renamed {'to' if one.change == 'removed' else 'from'} `{printable(one.perhaps)}`"
-    yield said
-    if one.answers:
-        yield f"  answered today as unrecognised: {_answers(one.answers)}"
-    elif one.change == "added":
-        yield "  passed over today: it is no field that a rule may ask for"
-    if one.rules:
-        named = (f'"{one.rule}"' + (f" (group {one.group})" if one.group else "") for one in one.rules)
-        yield f"  named by {', '.join(named)}"
+    return said
 
 
-def _answers(answers: Mapping[str, str]) -> str:
-    """`is_connected true: retry probe; false, absent: no_op gone`, or the one answer that all columns have."""
-    columns: dict[str, list[str]] = {}
-    for column, answer in answers.items():
-        columns.setdefault(answer, []).append(column)
-    if len(columns) == 1:
-        return next(iter(columns))
-    axis = next(iter(answers)).rpartition(" ")[0]
-    said = (
-        f"{', '.join(name.removeprefix(f'{axis} ') for name in names)}: {answer}" for answer, names in columns.items()
-    )
-    return f"{axis} {'; '.join(said)}"
+def _answers(one: Drift, space: Space) -> Iterator[str]:
+    """The one answer that there is; else the most frequent, each with its share and the largest place that has it."""
+    head = "  answered today as unrecognised:"
+    if len(one.answers) == 1:
+        yield f"{head} {one.answers[0].answer}"
+        return
+    yield f"{head} depends on the other fields; shares are of their combinations"
+    every = {axis.name: axis.values for axis in space.axes}
+    for answered in one.answers[:_MOST_ANSWERS]:
+        share = round(100 * answered.share)
+        largest, *others = answered.where
+        places = [_where(largest, every), *([f"and {_more(len(others), 'place')}"] if others else [])]
+        yield f"    {answered.answer}: {f'{share} %' if share else 'under 1 %'} where {'; '.join(places)}"
+    more = len(one.answers) - _MOST_ANSWERS
+    if more > 0:
+        yield f"    and {_more(more, 'answer')}, which --json tells"
+
+
+def _where(where: Mapping[str, tuple[str, ...]], every: Mapping[str, tuple[str, ...]]) -> str:
+    """The conditions of a place, each in whichever words are fewer."""
+    said = []
+    for name, values in where.items():
+        others = [value for value in every[name] if value not in values]
+        if 0 < len(others) < len(values) - 1 and len(others) <= _MOST_VALUES:
+            said.append(f"{name} any but {' | '.join(others)}")
+        elif len(values) <= _MOST_VALUES:
+            said.append(f"{name} {' | '.join(values)}")
+        else:
+            said.append(f"{name} one of {len(values)} values")
+    return "; ".join(said)
+
+
+def _more(number: int, noun: str) -> str:
+    return f"{number} more {noun}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import UnionType
 from typing import Any, Final
@@ -36,6 +36,7 @@ _Names = dict[tuple[type, str, _Kind], Form]
 
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 _SCALARS: Final[Mapping[Any, str]] = {str: "text", int: "count", float: "number"}
+_HERE: Final = "#/$defs/"
 _TRUTH: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
@@ -60,7 +61,9 @@ def policy_schema(upstream: Upstream | None = None) -> Form:
         others = walk.form(Section, None)
     else:
         for cls in upstream.observations:
-            keys[cls.kind] = walk.form(Section, cls.kind)
+            what = _summary(cls).partition(".")[0]
+            words = f"The rules for `{cls.kind}`: {what[:1].lower()}{what[1:]}."
+            keys[cls.kind] = walk.form(Section, cls.kind) | {"description": words}
             required.append(cls.kind)
     return {
         "$schema": DIALECT,
@@ -70,8 +73,23 @@ def policy_schema(upstream: Upstream | None = None) -> Form:
         "properties": keys,
         "required": required,
         "additionalProperties": others,
-        "$defs": dict(sorted(walk.definitions.items())),
+        "$defs": dict(sorted(_needed(walk.definitions, [keys, others]).items())),
     }
+
+
+def _needed(definitions: Mapping[str, Form], forms: Iterable[Any]) -> dict[str, Form]:
+    """The definitions that some forms lead to."""
+    needed: dict[str, Form] = {}
+    left = [*forms]
+    while left:
+        one = left.pop()
+        name = one["$ref"].removeprefix(_HERE) if isinstance(one, dict) and "$ref" in one else None
+        if name is not None and name not in needed:
+            needed[name] = definitions[name]
+            left.append(definitions[name])
+        elif name is None and isinstance(one, dict | list):
+            left += one.values() if isinstance(one, dict) else one
+    return needed
 
 
 class _Walk:
@@ -108,7 +126,7 @@ class _Walk:
         for field in attrs.fields(cls):
             form = self.names.get((cls, field.name, kind)) or FORMS.get((cls, field.name))
             properties[field.name] = dict(form or self.form(hints[field.name], kind))
-            words = said.get(field.name) or _summary(hints[field.name])
+            words = said.get(field.name) or _summary(hints[field.name]) or _summary(cls)
             if words:
                 properties[field.name]["description"] = words
             if field.default is attrs.NOTHING:
@@ -134,7 +152,7 @@ class _Walk:
 
 
 def _reference(name: str) -> Form:
-    return {"$ref": f"#/$defs/{name}"}
+    return {"$ref": f"{_HERE}{name}"}
 
 
 def _classes(hint: Any, seen: frozenset[Any] = frozenset()) -> Iterator[type[Any]]:
@@ -191,22 +209,24 @@ def _names(upstream: Upstream, definitions: dict[str, Form]) -> _Names:
     for cls in upstream.observations:
         names |= _names_of(cls, definitions)
         systems |= dict.fromkeys(cls.systems)
+        for name, form in _asked(cls).items():
+            fields.setdefault(name, []).append(form)
         for axis in shape_of(cls).space.axes:
-            fields.setdefault(axis.name, []).append(condition_form(_reference(f"{cls.kind}.{axis.name}")))
             groups.setdefault(axis.name, {}).update(dict.fromkeys(axis.values))
-    as_if = {name: forms[0] if len(forms) == 1 else {"anyOf": forms} for name, forms in fields.items()}
-    names[AsIf, "as_if", None] = _only(as_if)
-    names[Policy, "groups", None] = _only({name: _grouped(values) for name, values in groups.items()})
-    names[ReauthThen, "system", None] = {"anyOf": [{"enum": [*systems]}, FORMS[str]]}
+    names[AsIf, "as_if", None] = _only({name: _any_of(forms) for name, forms in fields.items()})
+    names[Policy, "groups", None] = _only(
+        {name: _meaning(_grouped(groups[name]), forms) for name, forms in fields.items()}
+    )
+    names[ReauthThen, "system", None] = {"enum": [*systems]}
     return names
 
 
 def _names_of(cls: type[Observation], definitions: dict[str, Form]) -> _Names:
     """What may be named in the section of a kind of observation."""
-    kind, shape = cls.kind, shape_of(cls)
+    kind, shape, said = cls.kind, shape_of(cls), _attributes(cls)
     definitions |= {f"{kind}.{axis.name}": _value(axis) for axis in shape.space.axes}
-    asked = {axis.name: condition_form(_reference(f"{kind}.{axis.name}")) for axis in shape.space.axes}
-    witnesses = {name: condition_form({"enum": [PRESENT, ABSENT]}) for name in shape.witnesses}
+    asked = _asked(cls)
+    witnesses = {name: _told(condition_form({"enum": [PRESENT, ABSENT]}), said.get(name)) for name in shape.witnesses}
     actions = condition_form({"enum": [action.value for action in Action]})
     return {
         (Rule, "when", kind): _only(asked),
@@ -216,6 +236,31 @@ def _names_of(cls: type[Observation], definitions: dict[str, Form]) -> _Names:
         (Invariant, "only", kind): actions,
         (ReauthThen, "system", kind): {"enum": [*cls.systems]},
     }
+
+
+def _asked(cls: type[Observation]) -> dict[str, Form]:
+    """The form of a condition on each axis of a kind of observation, with what its field means."""
+    said = _attributes(cls)
+    return {
+        axis.name: _told(condition_form(_reference(f"{cls.kind}.{axis.name}")), said.get(axis.name))
+        for axis in shape_of(cls).space.axes
+    }
+
+
+def _told(form: Form, words: str | None) -> Form:
+    """A form with what a field means: the words about it up to a semicolon, beyond which they are for programs."""
+    return form if words is None else form | {"description": f"{words.partition(';')[0].removesuffix('.')}."}
+
+
+def _any_of(forms: Sequence[Form]) -> Form:
+    """What may have any of some forms, with all that they mean."""
+    return forms[0] if len(forms) == 1 else _meaning({"anyOf": [*forms]}, forms)
+
+
+def _meaning(form: Form, like: Sequence[Form]) -> Form:
+    """A form with what others mean."""
+    said = dict.fromkeys(one["description"] for one in like if "description" in one)
+    return form | {"description": " ".join(said)} if said else form
 
 
 def _value(axis: Axis) -> Form:

@@ -16,9 +16,9 @@ from typing import Final
 import attrs
 
 from remediate.deciding import Decider
-from remediate.observation import UNRECOGNISED, Matrix, Observation, OpenEnum
+from remediate.observation import Observation, OpenEnum
 from remediate.upstreams import Published, Upstream
-from remediate.workshop import matrices
+from remediate.workshop.drift.answering import Answered, answers_for_unrecognised
 from remediate.workshop.drift.openapi import Document, Schema
 
 __all__ = ["Change", "Drift", "Mention", "Subject", "find_drift"]
@@ -67,7 +67,7 @@ class Drift:
         perhaps: what it may have been renamed from or to; None: nothing is near.
         was: for what was retyped, its type here.
         now: for what was retyped, its type in the document.
-        answers: what the policy answers today for a string that it does not know, by the matrix' column.
+        answers: all that the policy answers today for a string that it does not know.
         rules: those that name what was removed.
     """
 
@@ -80,7 +80,7 @@ class Drift:
     perhaps: str | None = None
     was: str | None = None
     now: str | None = None
-    answers: Mapping[str, str] = attrs.field(factory=dict)
+    answers: tuple[Answered, ...] = ()
     rules: tuple[Mention, ...] = ()
 
 
@@ -165,7 +165,7 @@ class _Comparing:
     def _field(self, field: str, ours: _Expected, told: Schema) -> Iterator[Drift]:
         same_type = told.types is not None and ours.takes(told.types - {"null"})
         if not same_type or (ours.values is not None and told.strings is None):
-            unknown = self._answers(field) if ours.is_open and same_type else {}
+            unknown = answers_for_unrecognised(self.decider, field) if ours.is_open and same_type else ()
             now = _words(told)
             yield self._found(
                 what=Subject.PROPERTY, change=Change.RETYPED, field=field, was=ours.words, now=now, answers=unknown
@@ -182,19 +182,12 @@ class _Comparing:
             yield self._found(
                 what=Subject.VALUE, change=Change.REMOVED, field=field, value=value, perhaps=near, rules=rules
             )
-        unknown = self._answers(field) if added and ours.is_open else {}
+        unknown = answers_for_unrecognised(self.decider, field) if added and ours.is_open else ()
         for value in added:
             near = renamed.get(value)
             yield self._found(
                 what=Subject.VALUE, change=Change.ADDED, field=field, value=value, perhaps=near, answers=unknown
             )
-
-    def _answers(self, field: str) -> dict[str, str]:
-        """The row of what is unrecognised, in the matrix whose rows the field's values are."""
-        alone = Matrix(title=f"{field} alone", rows=field)
-        matrix = next((one for one in self.cls.matrices if one.rows == field), alone)
-        told = matrices.row(self.decider, matrix, UNRECOGNISED)
-        return dict(zip(matrices.columns(self.decider, matrix), told, strict=True))
 
     def _rules(self, field: str, value: str | None) -> tuple[Mention, ...]:
         """The rules that name a value; or, without one, the field."""

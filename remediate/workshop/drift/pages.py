@@ -6,16 +6,21 @@ Knows nothing of what is in a document, but for the key that tells it from other
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NoReturn
 
 import attrs
 
 from remediate.errors import InputError
 
-__all__ = ["Block", "choose"]
+__all__ = ["Block", "Path", "choose"]
 
-_FENCE: Final = re.compile(r"^([ \t]*)(`{3,}|~{3,})(.*)$")
+Path = tuple[str | int, ...]
+"""The keys of tables and the places in lists, from 0, that lead to something in a document."""
+
+_FENCE: Final = re.compile(r"^((?:[ \t]|>|[-*+](?=[ \t])|[0-9]{1,9}[.)](?=[ \t])){0,99})(`{3,}|~{3,})(.*)$")
+"""A fence begins its line, or follows what makes an item of a list or a quotation of the line."""
+_CLOSING: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*$")
 
 
 @attrs.frozen
@@ -37,11 +42,14 @@ class Block:
         raise InputError(f"line {line + self.above}, column {column + self.indent}: {message}")
 
 
-def choose(text: str, key: str) -> Block:
+def choose(text: str, key: str, names: Sequence[str] = ()) -> Block:
     """The whole text, or the one fenced block of a page that has the document.
+
+    A block that has one is preferred, unless it stands to the right in a text that is a document itself.
 
     Args:
         key: of the document's outermost table.
+        names: of several blocks, the only one with any of these keys is taken.
 
     Raises:
         InputError: it is a page, and none or several of its blocks have one.
@@ -49,10 +57,16 @@ def choose(text: str, key: str) -> Block:
     begins = re.compile(rf"""^["']?{key}["']?[ \t]*:""", re.MULTILINE)
     in_json = re.compile(rf'\A\s*\{{.*"{key}"\s*:', re.DOTALL)
     blocks = list(_blocks(text))
-    head = begins.search(text)
-    if not blocks or (head is not None and text.count("\n", 0, head.start()) < blocks[0].above):
+    if not blocks:
         return Block(text)
     found = [block for block in blocks if begins.search(block.text) or in_json.search(block.text)]
+    head = begins.search(text)
+    is_headed = head is not None and text.count("\n", 0, head.start()) < blocks[0].above
+    if is_headed and all(block.indent for block in found) and _is_whole(text):
+        return Block(text)
+    named = re.compile(rf"""(?<![\w/])({"|".join(map(re.escape, names))})["']?[ \t]*:""")
+    if names and len(found) > 1:
+        found = [block for block in found if named.search(block.text)] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -61,19 +75,35 @@ def choose(text: str, key: str) -> Block:
     raise InputError(f"is a page of which no fenced block begins a line with `{key}:`")
 
 
+def _is_whole(text: str) -> bool:
+    """Whether another key of a document begins a line, as in no page of which the blocks stand to the right."""
+    return re.search(r"""^["']?(components|paths|info)["']?[ \t]*:""", text, re.MULTILINE) is not None
+
+
 def _blocks(text: str) -> Iterator[Block]:
     """The fenced blocks of a page. One that is not closed goes on to the end."""
-    fence = indent = ""
-    above = 0
+    fence = ""
+    above = indent = 0
+    margin = re.compile("")
     lines: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
-        found = _FENCE.match(line)
-        if not fence and found and not (found[2][0] == "`" and "`" in found[3]):
-            indent, fence, above, lines = found[1], found[2], number, []
-        elif fence and found and found[2].startswith(fence) and not found[3].strip():
-            yield Block("\n".join(lines), above, len(indent))
+        if not fence:
+            found = _FENCE.match(line)
+            if found and not (found[2][0] == "`" and "`" in found[3]):
+                fence, above, lines = found[2], number, []
+                indent, margin = len(found[1]), _margin(found[1])
+            continue
+        inner = margin.sub("", line, count=1)
+        closing = _CLOSING.match(inner)
+        if closing and closing[1].startswith(fence):
+            yield Block("\n".join(lines), above, indent)
             fence = ""
-        elif fence:
-            lines.append(line.removeprefix(indent))
+        else:
+            lines.append(inner)
     if fence:
-        yield Block("\n".join(lines), above, len(indent))
+        yield Block("\n".join(lines), above, indent)
+
+
+def _margin(before: str) -> re.Pattern[str]:
+    """What stands to the left of each line of a block, from what stands before its fence."""
+    return re.compile("^" + "".join(">?" if mark == ">" else "[ \t]?" for mark in before))
