@@ -90,7 +90,14 @@ class Evidence(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class NextSteps:
-    """What each party does next, in words that can be read out; None: nothing."""
+    """What each party does next, in words that can be read out; None: nothing.
+
+    Attributes:
+        customer: the business whose connection it is.
+        support: our people who talk to it.
+        engineering: the team that runs the engine.
+        provider: upstream's people.
+    """
 
     customer: str | None = None
     support: str | None = None
