@@ -155,8 +155,7 @@ def _covered(coverage: Coverage) -> dict[str, object]:
 
 
 def _where(coverage: Coverage, target: Target) -> Mapping[str, tuple[str, ...]]:
-    axes, box = coverage.section.shape.space.axes, coverage.section.regions[target.region].box
-    return {axis.name: axis.named(mask) for axis, mask in zip(axes, box, strict=True) if mask != axis.full}
+    return coverage.section.shape.space.where(coverage.section.regions[target.region].box)
 
 
 # For people.

@@ -84,7 +84,8 @@ def _show(before: CompiledPolicy, new: Policy, found: Comparison) -> None:
     for title, regions in _titled(found):
         out.print(f"\n{title}", soft_wrap=True)
         for region in regions:
-            where = _where(region, before.sections[region.kind].shape)
+            every = {axis.name: axis.values for axis in before.sections[region.kind].shape.space.axes}
+            where = output.conditions(region.where, every)
             out.print(Padding(f"{where} ({region.combinations})", (0, 0, 0, 2)))
             for detail in region.details:
                 out.print(Padding(_detail(detail, region.facet), (0, 0, 0, 6)))
@@ -104,17 +105,6 @@ def _titled(found: Comparison) -> Iterator[tuple[str, list[ChangedRegion]]]:
         told = [one for one in found.anomalies if one.kind == kind]
         if told:
             yield f"{kind}: other anomalies", told
-
-
-def _where(region: ChangedRegion, shape: Shape) -> str:
-    """The conditions of a region, each in whichever words are fewer."""
-    every = {axis.name: axis.values for axis in shape.space.axes}
-    said = []
-    for name, values in region.where.items():
-        others = [value for value in every.get(name, values) if value not in values]
-        is_shorter = 0 < len(others) < len(values) - 1
-        said.append(f"{name} {'any but ' if is_shorter else ''}{' | '.join(others if is_shorter else values)}")
-    return "; ".join(said) or "everywhere"
 
 
 def _detail(detail: Detail, facet: str) -> str:

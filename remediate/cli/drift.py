@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -123,25 +123,14 @@ def _answers(one: Drift, space: Space) -> Iterator[str]:
     for answered in one.answers[:_MOST_ANSWERS]:
         share = round(100 * answered.share)
         largest, *others = answered.where
-        places = [_where(largest, every), *([f"and {_more(len(others), 'place')}"] if others else [])]
+        places = [
+            output.conditions(largest, every, _MOST_VALUES),
+            *([f"and {_more(len(others), 'place')}"] if others else []),
+        ]
         yield f"    {answered.answer}: {f'{share} %' if share else 'under 1 %'} where {'; '.join(places)}"
     more = len(one.answers) - _MOST_ANSWERS
     if more > 0:
         yield f"    and {_more(more, 'answer')}, which --json tells"
-
-
-def _where(where: Mapping[str, tuple[str, ...]], every: Mapping[str, tuple[str, ...]]) -> str:
-    """The conditions of a place, each in whichever words are fewer."""
-    said = []
-    for name, values in where.items():
-        others = [value for value in every[name] if value not in values]
-        if 0 < len(others) < len(values) - 1 and len(others) <= _MOST_VALUES:
-            said.append(f"{name} any but {' | '.join(others)}")
-        elif len(values) <= _MOST_VALUES:
-            said.append(f"{name} {' | '.join(values)}")
-        else:
-            said.append(f"{name} one of {len(values)} values")
-    return "; ".join(said)
 
 
 def _more(number: int, noun: str) -> str:

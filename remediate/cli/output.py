@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -20,8 +20,8 @@ from remediate.errors import InputError, PolicyError, printable
 from remediate.reading import Entry, entries
 from remediate.upstreams import Record
 
-__all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "console", "duration", "load_engine", "opened", "records"]
-__all__ += ["length", "need_web_server", "progress", "read_whole", "refuse", "whole_output"]
+__all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "conditions", "console", "duration", "load_engine", "opened"]
+__all__ += ["length", "need_web_server", "progress", "read_whole", "records", "refuse", "whole_output"]
 
 T = TypeVar("T")
 
@@ -147,6 +147,26 @@ def whole_output() -> Iterator[None]:
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(READER_GONE) from None
         refuse(f"stdout: can't be written: {error.strerror}")
+
+
+def conditions(where: Mapping[str, Sequence[str]], every: Mapping[str, Sequence[str]], most: int | None = None) -> str:
+    """The conditions of a place, each in whichever words are fewer.
+
+    Args:
+        where: the values of each field that does not take all of its own.
+        every: all that each field takes; one that is not here takes no others.
+        most: where more would have to be named, only how many they are; None: however many.
+    """
+    said = []
+    for name, values in where.items():
+        others = [value for value in every.get(name, values) if value not in values]
+        is_shorter = 0 < len(others) < len(values) - 1
+        named = others if is_shorter else values
+        if most is not None and len(named) > most:
+            said.append(f"{name} one of {len(values)} values")
+        else:
+            said.append(f"{name} {'any but ' if is_shorter else ''}{' | '.join(named)}")
+    return "; ".join(said) or "everywhere"
 
 
 def duration(seconds: float) -> str:
