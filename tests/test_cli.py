@@ -1,4 +1,7 @@
-"""The command line as a person meets it: the real command, real files, real pipes."""
+"""The command line as a person meets it: real files, and the real command over real pipes where those matter.
+
+Elsewhere plain runs call it inside the tests' process; whole runs never do.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,11 @@ import pytest
 
 from remediate import Engine, from_json, to_json
 from remediate.loading import bundled_names, policy_path
+from tests.commands import COMMAND, run, run_process
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "samples" / "layer.ndjson"
-COMMAND = [sys.executable, "-m", "remediate"]
 HEALTHY = '{"is_connected": true, "last_sync_status": "SYNC_SUCCESS"}'
-
-
-def run(*arguments: str | Path, stdin: str = "", columns: int = 120) -> subprocess.CompletedProcess[str]:
-    content = stdin.encode()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "dumb", "NO_COLOR": "1"}
-    ran = subprocess.run([*COMMAND, *map(str, arguments)], input=content, capture_output=True, env=environment)
-    assert b"Traceback" not in ran.stderr, ran.stderr.decode()
-    return subprocess.CompletedProcess(ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
 
 
 def lines(ran: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -49,13 +44,15 @@ def test_decide_prints_one_decision_a_line_in_the_order_of_the_input() -> None:
 
 
 def test_decide_reads_stdin_and_a_document() -> None:
-    assert run("decide", "--json", stdin=HEALTHY).stdout == run("decide", "-", "--json", stdin=HEALTHY).stdout
+    piped = run_process("decide", "--json", stdin=HEALTHY)
+    assert (piped.returncode, piped.stderr) == (0, "")
+    assert piped.stdout == run("decide", "-", "--json", stdin=HEALTHY).stdout
     pretty = json.dumps([json.loads(HEALTHY)] * 3, indent=2)
     assert [one["cause"] for one in lines(run("decide", "--json", stdin=pretty))] == ["healthy"] * 3
 
 
 def test_a_bad_line_is_told_in_its_place_and_the_rest_is_decided() -> None:
-    ran = run("decide", "--json", stdin=f'{HEALTHY}\n\n{{"is_connected": 1}}\nnope\n[]\n{HEALTHY}\n')
+    ran = run_process("decide", "--json", stdin=f'{HEALTHY}\n\n{{"is_connected": 1}}\nnope\n[]\n{HEALTHY}\n')
     assert ran.returncode == 1
     first, typed, broken, array, last = lines(ran)
     assert first == last
@@ -307,7 +304,7 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
 
 def test_completion_is_there_and_so_is_the_version() -> None:
     assert "--show-completion" in run("--help").stdout
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run("--version").stdout)
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run_process("--version").stdout)
 
 
 def test_a_long_input_does_not_grow_the_memory() -> None:

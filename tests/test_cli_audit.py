@@ -19,6 +19,7 @@ from remediate import Engine, InputError
 from remediate.workshop.audit.columns import Columns, Event, moment_s, typed
 from remediate.workshop.audit.logs import Line, read_log
 from remediate.workshop.journals import Fault
+from tests import commands
 from tests.lives import ENGINE
 
 LOG = [
@@ -35,10 +36,7 @@ NDJSON = "".join(json.dumps(line) + "\n" for line in LOG)
 
 
 def run(*arguments: str, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "remediate", "audit", *arguments]
-    stdin = stdin.encode() if isinstance(stdin, str) else stdin
-    ran = subprocess.run(command, input=stdin, capture_output=True)
-    return subprocess.CompletedProcess(command, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+    return commands.run("audit", *arguments, stdin=stdin)
 
 
 def as_csv(delimiter: str = ",", **renamed: str) -> str:

@@ -11,8 +11,9 @@ import pytest
 
 from remediate import Engine
 from remediate.loading import policy_path
+from tests.commands import run
 from tests.test_cases import OUTAGE
-from tests.test_cli import HOSTILE, run
+from tests.test_cli import HOSTILE
 
 SHIPPED = policy_path("layer-quickbooks")
 WRONG = OUTAGE.replace('answer = "retry transient"', 'answer = "retry cautious"\nattempt = 2')

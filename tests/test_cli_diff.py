@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,14 @@ import pytest
 from remediate.errors import PolicyError
 from remediate.loading import policy_path
 from remediate.workshop.revisions import load_revision
+from tests import commands
 
 SHIPPED = policy_path("layer-quickbooks").read_text()
 CHANGED = SHIPPED.replace("attempts = 6\n", "attempts = 8\n")
 
 
 def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "remediate", "policy", "diff", *arguments], cwd=folder, capture_output=True, text=True
-    )
+    return commands.run("policy", "diff", *arguments, columns=80, folder=folder)
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -16,8 +16,9 @@ from remediate.cli.app import app
 from remediate.compiling import compile_policy
 from remediate.deciding import Decider
 from remediate.observation import Observation, OpenEnum, member
+from tests.commands import run
 from tests.specs import as_page, document
-from tests.test_cli import lines, run
+from tests.test_cli import lines
 
 
 class _Status(OpenEnum):

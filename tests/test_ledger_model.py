@@ -34,6 +34,7 @@ from remediate.upstreams.layer import ApiFailure
 from tests.layer_calls import Clock
 from tests.ledgers import emptied
 from tests.lives import BROKEN, DOWN, LAPSED, LIFE, SYNCING, WELL
+from tests.thoroughness import WHOLE
 
 LEASE_S = 100.0
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -275,5 +276,6 @@ def test_a_ledger_is_as_its_model(address: str) -> None:
     clock = Clock()
     with Ledger(address, clock=clock, lease_s=LEASE_S) as ledger:
         machine = type("Driven", (Model,), {"ledger": ledger, "clock": clock})
-        few = settings(settings(), max_examples=max(10, settings().max_examples // 4), stateful_step_count=40)
+        examples = settings().max_examples // 4 if WHOLE else 12
+        few = settings(settings(), max_examples=examples, stateful_step_count=40)
         run_state_machine_as_test(machine, settings=few)

@@ -24,7 +24,8 @@ from remediate.policy import Schedule
 from remediate.upstreams import find_upstream, upstream_names
 from remediate.workshop import schema
 from remediate.workshop.schema import policy_schema
-from tests.test_cli import run
+from tests.commands import run
+from tests.thoroughness import WHOLE, part
 
 SMALL = """
 name = "small"
@@ -207,6 +208,12 @@ def mutants(policy: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield changed(policy, path, at[:-1] + "_")
 
 
+@cache
+def judged() -> list[tuple[dict[str, Any], bool]]:
+    """The small policy, changed, and whether that loads; in plain runs each fifth change."""
+    return [(mutant, loads(mutant)) for mutant in part(mutants(tomllib.loads(SMALL)), 5)]
+
+
 @pytest.mark.parametrize("upstream", [*upstream_names(), None])
 def test_it_is_a_schema_and_every_key_is_described(upstream: str | None) -> None:
     made = policy_schema(upstream and find_upstream(upstream, "these tests"))
@@ -256,16 +263,15 @@ def demanded(policy: dict[str, Any]) -> bool:
 def test_form_is_judged_as_the_loader_judges_it() -> None:
     """Every place of a policy with everything in it, changed in every way: refused by both, or by neither."""
     counts = {True: 0, False: 0}
-    for mutant in mutants(tomllib.loads(SMALL)):
-        loaded = loads(mutant)
+    for mutant, loaded in judged():
         assert validator(None).is_valid(mutant) == (loaded and demanded(mutant)), mutant
         counts[loaded] += 1
-    assert min(counts.values()) > 300
+    assert min(counts.values()) > (300 if WHOLE else 60)
 
 
 def test_nothing_that_proves_is_refused() -> None:
-    proven = [mutant for mutant in mutants(tomllib.loads(SMALL)) if loads(mutant) and proves(mutant)]
-    assert len(proven) > 100
+    proven = [mutant for mutant, loaded in judged() if loaded and proves(mutant)]
+    assert len(proven) > (100 if WHOLE else 20)
     for mutant in proven:
         assert [error.message for error in validator("layer").iter_errors(mutant)] == []
 

@@ -29,6 +29,7 @@ from remediate.workshop.journals import file_entries, ledger_entries
 from remediate.workshop.replaying import Replay, difference, replay
 from remediate.workshop.spilling import Spilling
 from tests.combos import status
+from tests.commands import run
 from tests.layer_calls import Clock
 from tests.ledgers import new_database, saw
 from tests.lives import BROKEN, CLOSED, DOWN, ENGINE, LAPSED, WELL
@@ -183,11 +184,6 @@ def test_what_can_not_be_read_is_told_with_its_line_and_the_rest_is_replayed() -
     assert found.faults[2].why == "`key`: expected a string, got a number"
     many = replayed(["x\n"] * 5, most_faults=2)
     assert (many.bad, [fault.place for fault in many.faults]) == (5, ["line 1", "line 2"])
-
-
-def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "remediate", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

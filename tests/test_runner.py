@@ -22,7 +22,7 @@ from tests.layer_calls import LAPSED as LAPSED_AT_LAYER
 from tests.lives import BROKEN, DOWN, LAPSED, WELL
 
 SPEED = 300.0
-PASSING = Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=300)
+PASSING = Trouble(reason="QUICKBOOKS_SERVICE_UNAVAILABLE", heals_after_s=150)
 
 
 class FastTime:
@@ -105,7 +105,7 @@ def test_what_is_well_is_synced_on_its_schedule(address: str) -> None:
         def synced() -> bool:
             return sandbox.report().businesses["well"].triggers_received >= 3
 
-        asyncio.run(runs(url, ledger, clock, synced, keys=lambda: ["well", "held"], every_s=240))
+        asyncio.run(runs(url, ledger, clock, synced, keys=lambda: ["well", "held"], every_s=120))
         assert sandbox.report().businesses["held"].triggers_received == 0
         assert sandbox.report().total.overlapping == 0
         ledger.tell("held", Released(by="ops"))
@@ -254,7 +254,7 @@ def test_nothing_that_hangs_keeps_it(notified: Ledger) -> None:
     notified.enroll(["c"])
     stops_within(2, notified, observe=hangs, concurrency=1, send=None)
     stops_within(2, notified, observe=asks(WELL), send=hangs)
-    tally = stops_within(2, notified, observe=asks(WELL), keys=lambda: time.sleep(1.5) or ["d"])
+    tally = stops_within(2, notified, observe=asks(WELL), keys=lambda: time.sleep(0.8) or ["d"])
     assert tally.faults == 0
 
 

@@ -24,6 +24,7 @@ import pytest
 from remediate import InputError
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, serving
 from remediate.upstreams.layer.sandbox.server import serve
+from tests import commands
 from tests.layer_calls import CREDENTIALS, FORM, LAPSED, Caller, calling, exchange, path_of
 
 COMMAND = [sys.executable, "-W", "error", "-m", "remediate", "sandbox"]
@@ -177,11 +178,8 @@ def test_the_command_reads_businesses_and_its_clock_runs_faster(tmp_path: Path) 
     assert process.returncode == 0
 
 
-def run(*arguments: str | Path, before: str = "pass") -> subprocess.CompletedProcess[str]:
-    script = f"import sys; {before}; from remediate.cli.app import main; main()"
-    ran = [sys.executable, "-W", "error", "-c", script, "sandbox", *map(str, arguments)]
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
-    return subprocess.run(ran, capture_output=True, text=True, timeout=20, env=environment)
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return commands.run("sandbox", *arguments, columns=200)
 
 
 def test_bad_businesses_are_all_told_and_nothing_is_served(tmp_path: Path) -> None:
@@ -213,7 +211,9 @@ def test_wrong_usage_of_the_command_exits_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 def test_without_the_extra_the_command_names_it(missing: str) -> None:
-    ran = run("--port", "0", before=f"sys.modules['{missing}'] = None")
+    script = f"import sys; sys.modules['{missing}'] = None; from remediate.cli.app import main; main()"
+    command = [sys.executable, "-W", "error", "-c", script, "sandbox", "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=20, env={**os.environ, "COLUMNS": "200"})
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "pip install 'remediate-engine[demo]'" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -19,6 +19,7 @@ from remediate.workshop.cases.coverage import Target, When, coverage_of, targets
 from remediate.workshop.cases.reading import parse_cases, shipped_cases
 from remediate.workshop.cases.trying import try_cases
 from tests.oracle import failure_answer, failure_evidence, status_answer
+from tests.thoroughness import part
 
 SHIPPED = policy_path("layer-quickbooks").read_text()
 CASES = policy_path("layer-quickbooks").parent / "cases" / "layer-quickbooks.toml"
@@ -104,7 +105,7 @@ def by_the_decision(record: Record) -> Target:
     return Target(number, texts(regions[number], ENGINE, kind)[decision.because])
 
 
-@pytest.mark.parametrize("position", range(71))
+@pytest.mark.parametrize("position", part(range(71), 3))
 def test_without_its_cases_a_rule_is_not_touched(position: int) -> None:
     kind, name = [(kind, name) for kind, names in RULES.items() for name in names][position]
     left = [trial for trial in TRIALS if trial.case.rule != name]
@@ -200,7 +201,7 @@ INVARIANTS = re.compile(r"\[\[(?:status|failure)\.invariants\]\]\n(?:[^\n]+\n)+"
 ALL_STEPS = "next_steps = { customer = 'c', support = 's', engineering = 'e', provider = 'p' }"
 
 
-@pytest.mark.parametrize("position", [i for i in range(0, 71, 2) if i != 10])
+@pytest.mark.parametrize("position", part((i for i in range(0, 71, 2) if i != 10), 3))
 def test_a_rule_that_answers_otherwise_is_noticed(position: int) -> None:
     """But the one that alone uses its schedule: without it the policy is refused."""
     rule = written_rules()[position]
@@ -218,51 +219,51 @@ def test_a_rule_that_answers_otherwise_is_noticed(position: int) -> None:
 
 def test_a_rule_that_is_dropped_is_noticed() -> None:
     """Where a later rule takes what it decided; else the policy is refused."""
-    noticed = 0
-    for rule in written_rules()[::2]:
+    noticed, rules = 0, part(written_rules()[::2], 3)
+    for rule in rules:
         with suppress(PolicyError):
             engine = Engine(parse_policy(INVARIANTS.sub("", SHIPPED.replace(rule, "")).encode()))
             noticed += 1
             assert try_cases(engine, TRIALS).failures, rule
-    assert noticed > 20
+    assert noticed * 36 > 20 * len(rules)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("first_s = 60\n", "first_s = 61\n"),
-        ("factor = 2\nceiling_s = 1800", "factor = 3\nceiling_s = 1800"),
-        ("ceiling_s = 1800", "ceiling_s = 1801"),
-        ("attempts = 48", "attempts = 49"),
-        ("attempts = 48", "attempts = 47"),
-        ("ceiling_s = 1800\nattempts = 48\nwithin_s = 86400", "ceiling_s = 1800\nattempts = 48\nwithin_s = 86399"),
-        ("ceiling_s = 1800\nattempts = 48\nwithin_s = 86400", "ceiling_s = 1800\nattempts = 48\nwithin_s = 86401"),
-        ("first_s = 300\nfactor = 2\nceiling_s = 7200", "first_s = 300\nfactor = 3\nceiling_s = 7200"),
-        ("factor = 2\nceiling_s = 7200\nattempts = 6", "factor = 2\nceiling_s = 7300\nattempts = 6"),
-        ("attempts = 6", "attempts = 7"),
-        ("within_s = 43200", "within_s = 43201"),
-        ("first_s = 900", "first_s = 901"),
-        ("factor = 4", "factor = 3"),
-        ("attempts = 2\n", "attempts = 3\n"),
-        ("attempts = 8", "attempts = 9"),
-        ("within_s = 7200", "within_s = 7201"),
-        ("ceiling_s = 60", "ceiling_s = 61"),
-        ("first_s = 10\n", "first_s = 9\n"),
-        ("longest_s = 21600", "longest_s = 21599"),
-        ("longest_s = 21600", "longest_s = 21601"),
-        ("syncing_for_s = 1800", "syncing_for_s = 1799"),
-        ("syncing_for_s = 1800", "syncing_for_s = 1801"),
-        ("reauth = 21600", "reauth = 21601"),
-        ("escalate = 21600", "escalate = 21601"),
-        ('no_op = "healthy", look_again_s = 3600', 'no_op = "healthy", look_again_s = 3601'),
-        ('no_op = "gone", look_again_s = 86400', 'no_op = "gone", look_again_s = 86401'),
-        ('evidence = "alive"', 'evidence = "none"'),
-        ('evidence = "missing"', 'evidence = "none"'),
-        ('name = "leftover_failure"', 'name = "leftover"'),
-        ("repairable = true\n", ""),
-        ('name = "never synced"', 'name = "never synced yet"'),
-    ],
-)
+CHANGES = [
+    ("first_s = 60\n", "first_s = 61\n"),
+    ("factor = 2\nceiling_s = 1800", "factor = 3\nceiling_s = 1800"),
+    ("ceiling_s = 1800", "ceiling_s = 1801"),
+    ("attempts = 48", "attempts = 49"),
+    ("attempts = 48", "attempts = 47"),
+    ("ceiling_s = 1800\nattempts = 48\nwithin_s = 86400", "ceiling_s = 1800\nattempts = 48\nwithin_s = 86399"),
+    ("ceiling_s = 1800\nattempts = 48\nwithin_s = 86400", "ceiling_s = 1800\nattempts = 48\nwithin_s = 86401"),
+    ("first_s = 300\nfactor = 2\nceiling_s = 7200", "first_s = 300\nfactor = 3\nceiling_s = 7200"),
+    ("factor = 2\nceiling_s = 7200\nattempts = 6", "factor = 2\nceiling_s = 7300\nattempts = 6"),
+    ("attempts = 6", "attempts = 7"),
+    ("within_s = 43200", "within_s = 43201"),
+    ("first_s = 900", "first_s = 901"),
+    ("factor = 4", "factor = 3"),
+    ("attempts = 2\n", "attempts = 3\n"),
+    ("attempts = 8", "attempts = 9"),
+    ("within_s = 7200", "within_s = 7201"),
+    ("ceiling_s = 60", "ceiling_s = 61"),
+    ("first_s = 10\n", "first_s = 9\n"),
+    ("longest_s = 21600", "longest_s = 21599"),
+    ("longest_s = 21600", "longest_s = 21601"),
+    ("syncing_for_s = 1800", "syncing_for_s = 1799"),
+    ("syncing_for_s = 1800", "syncing_for_s = 1801"),
+    ("reauth = 21600", "reauth = 21601"),
+    ("escalate = 21600", "escalate = 21601"),
+    ('no_op = "healthy", look_again_s = 3600', 'no_op = "healthy", look_again_s = 3601'),
+    ('no_op = "gone", look_again_s = 86400', 'no_op = "gone", look_again_s = 86401'),
+    ('evidence = "alive"', 'evidence = "none"'),
+    ('evidence = "missing"', 'evidence = "none"'),
+    ('name = "leftover_failure"', 'name = "leftover"'),
+    ("repairable = true\n", ""),
+    ('name = "never synced"', 'name = "never synced yet"'),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), part(CHANGES, 2))
 def test_a_changed_number_or_word_is_noticed(old: str, new: str) -> None:
     assert SHIPPED.count(old) >= 1
     assert failing(SHIPPED.replace(old, new, 1))
