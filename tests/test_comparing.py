@@ -263,6 +263,16 @@ def test_too_long_a_retry_after_matters_where_anything_waits() -> None:
     assert compare(alone(), alone(too_long="another")).is_equal
 
 
+def test_another_answer_to_too_long_a_retry_after_is_told_wherever_anything_waits() -> None:
+    asks = 'longest_s = 21600\nthen = { escalate = "provider", scope = "integration" }'
+    assert SHIPPED.count(asks) == 1
+    found = compare(shipped(), shipped(SHIPPED.replace(asks, asks.replace("provider", "engineering"))))
+    told = {(detail.what, detail.old, detail.new) for region in found.changes for detail in region.details}
+    answers = ("escalate provider integration", "escalate engineering integration")
+    assert told == {("after too long a Retry-After", *answers)}
+    assert {region.facet for region in found.changes} == {"answer"}
+
+
 def test_a_repair_that_is_used_up_before_anybody_is_asked_is_no_difference() -> None:
     """The retry is spent at two attempts or in time; a repair that lasts for one attempt and no longer is not seen."""
     retries = {"then": RetryThen(retry="one"), "repairable": True}
