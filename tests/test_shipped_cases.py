@@ -41,6 +41,15 @@ def test_the_shipped_cases_hold_and_touch_every_answer_of_every_region() -> None
         assert coverage.regions == len(coverage.section.regions)
 
 
+def test_the_variants_cases_hold_for_it_and_fail_where_it_differs() -> None:
+    name = "layer-quickbooks-eager"
+    content = (policy_path(name).parent / "cases" / f"{name}.toml").read_bytes()
+    eager = Engine.bundled(name)
+    assert try_cases(eager, parse_cases(content, eager, source=name)).failures == ()
+    default = try_cases(ENGINE, parse_cases(content, ENGINE, source=name))
+    assert len({failure.trial.case.name for failure in default.failures}) == 4
+
+
 def test_cases_are_found_by_the_name_of_a_shipped_policy() -> None:
     assert (
         shipped_cases("layer-quickbooks") == policy_path("layer-quickbooks").parent / "cases" / "layer-quickbooks.toml"
