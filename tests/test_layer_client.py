@@ -100,7 +100,7 @@ def test_every_hostility_is_an_observation(way: tuple[ModuleType, bool], method:
         sandbox.add(hostility)
         sandbox.disturb(hostility, hostility)
     with serving(sandbox) as url:
-        answers = dict(zip(Hostility, asking(client, url, method, list(Hostility), timeout_s=0.4), strict=True))
+        answers = dict(zip(Hostility, asking(client, url, method, list(Hostility), timeout_s=0.8), strict=True))
         report = sandbox.report()
     true = answers.pop(Hostility.UNAUTHORISED)
     assert isinstance(true, Authorization if call == "authorize" else ConnectionStatus)
