@@ -90,6 +90,7 @@ def outcomes(*lines: Line) -> dict[str, int]:
             (saw(0, LAPSED), sync(10), saw(12, SYNCING), saw(15, LAPSED), saw(20, WELL)),
             {"futile": 1, "foreseen": 1},
         ),
+        ((saw(0, LAPSED), sync(10), saw(12, SYNCING), mended(20)), {"unknown": 1}),
         (tuple(sync(at, LAPSED) for at in (0, 3600, 7200)), {"futile": 3, "foreseen": 2}),
         (tuple(sync(at, WELL) for at in (0, 3600, 7200)), {"succeeded": 3}),
         (tuple(sync(at, DOWN) for at in (0, 10, 20)), {"passing": 3, "hammering": 2}),

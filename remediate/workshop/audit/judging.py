@@ -55,6 +55,11 @@ def _nature(decision: Decision) -> _Nature:
             return _Nature.OPEN
 
 
+def _passed_s(since_s: float | None, at_s: float) -> float:
+    """Seconds since a moment; 0 where there is none, or it is later, as a repair after the latest look is."""
+    return 0.0 if since_s is None else max(0.0, at_s - since_s)
+
+
 @attrs.define(kw_only=True)
 class _Attempt:
     """A sync whose outcome is not known yet.
@@ -142,9 +147,9 @@ class Judge:
         since_s = self._failing_s if self._attempted_s is None else self._attempted_s
         return History(
             attempts=self._attempts,
-            failing_for_s=0.0 if self._failing_s is None else at_s - self._failing_s,
-            syncing_for_s=0.0 if self._running_s is None else at_s - self._running_s,
-            since_attempt_s=0.0 if since_s is None else at_s - since_s,
+            failing_for_s=_passed_s(self._failing_s, at_s),
+            syncing_for_s=_passed_s(self._running_s, at_s),
+            since_attempt_s=_passed_s(since_s, at_s),
             repaired=self._mended,
         )
 
