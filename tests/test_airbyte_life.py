@@ -11,8 +11,8 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from remediate import Engine, Owner
-from remediate.driving import drive
+from remediate import Engine, Owner, Retry
+from remediate.driving import Outcome, drive
 from remediate.episode import Lifecycle
 from remediate.events import (
     Accepted,
@@ -247,9 +247,8 @@ class World:
         self.now_s += seconds
 
 
-def test_a_connection_is_driven_until_it_syncs() -> None:
-    world = World(succeeds=4)
-    outcome = drive(
+def driven(world: World) -> Outcome:
+    return drive(
         "acme",
         observe=world.observe,
         trigger=world.trigger,
@@ -257,6 +256,11 @@ def test_a_connection_is_driven_until_it_syncs() -> None:
         sleep=world.sleep,
         clock=lambda: world.now_s,
     )
+
+
+def test_a_connection_is_driven_until_it_syncs() -> None:
+    world = World(succeeds=4)
+    outcome = driven(world)
     assert outcome.rests
     assert (outcome.decision.rule, world.number) == ("the last job succeeded", 4)
     assert outcome.requests == ()
@@ -338,14 +342,7 @@ class Flaky(World):
 
 def test_a_connection_is_driven_through_lost_calls_with_no_sync_too_many() -> None:
     world = Flaky(succeeds=4)
-    outcome = drive(
-        "acme",
-        observe=world.observe,
-        trigger=world.trigger,
-        engine=ENGINE,
-        sleep=world.sleep,
-        clock=lambda: world.now_s,
-    )
+    outcome = driven(world)
     assert (outcome.decision.rule, world.number) == ("the last job succeeded", 4)
     assert outcome.requests == ()
 
@@ -372,6 +369,6 @@ def test_the_ledger_remembers_a_call_that_failed() -> None:
             down = ApiFailure(call="status", http_status=502)
             (wait,) = ledger.record(claim, Observed(observation=down, asked_s=ledger.moment(claim)))
             assert isinstance(wait, WaitUntil)
-            assert wait.decision is not None
-            assert (wait.decision.rule, wait.decision.attempt) == ("Airbyte's API is busy or failing", number + 1)  # type: ignore[union-attr]
+            assert isinstance(wait.decision, Retry)
+            assert (wait.decision.rule, wait.decision.attempt) == ("Airbyte's API is busy or failing", number + 1)
             clock.now_s = wait.at_s or clock.now_s
