@@ -11,6 +11,7 @@ from typing import Final
 
 from remediate.decision import NO_KEY, NextSteps
 from remediate.errors import did_you_mean
+from remediate.fleet.parameters import problems
 from remediate.history import Bounds
 from remediate.observation import ABSENT, PRESENT, Shape
 from remediate.policy import (
@@ -186,6 +187,7 @@ def bound_problems(policy: Policy) -> Iterator[str]:
             yield from (f"schedules.{name}: {what}" for what in _repair_problems(policy.schedules[name]))
     yield from (f"retry_after: {what}" for what in _ending_problems(policy.retry_after.then))
     yield from (f"episode.{what}" for what in _cadence_problems(policy.episode))
+    yield from (f"fleet.{what}" for what in problems(policy.fleet))
     for name, seconds in _look_agains(policy):
         if seconds < _SOONEST_S:
             yield f"{name}: expected {_SOONEST_S:g} s or more"

@@ -15,8 +15,9 @@ from remediate.answers import Answer, Answers, Waits, answers_of
 from remediate.checking import witnessed
 from remediate.compiling import CompiledPolicy, CompiledSection
 from remediate.decision import NextSteps
+from remediate.fleet.parameters import Fleet
 from remediate.history import Bounds
-from remediate.policy import Cadence
+from remediate.policy import Cadence, Policy
 from remediate.regions import Box, Space, intersect, merge, overlaps, size, subtract
 
 __all__ = ["ChangedRegion", "Comparison", "Detail", "Setting", "compare"]
@@ -118,7 +119,7 @@ def compare(old: CompiledPolicy, new: CompiledPolicy) -> Comparison:
     return Comparison(
         changes=tuple(changes),
         anomalies=tuple(anomalies),
-        settings=tuple(_settings(old.policy.episode, new.policy.episode)),
+        settings=tuple(_settings(old.policy, new.policy)),
         combinations={kind: section.shape.space.size for kind, section in old.sections.items()},
     )
 
@@ -292,8 +293,9 @@ def _without(boxes: Iterable[Box], others: Iterable[Box]) -> list[Box]:
     return disjoint
 
 
-def _settings(old: Cadence, new: Cadence) -> Iterator[Setting]:
-    for field in attrs.fields(Cadence):
-        mine, theirs = getattr(old, field.name), getattr(new, field.name)
-        if mine != theirs:
-            yield Setting(name=f"episode.{field.name}", old=mine, new=theirs)
+def _settings(old: Policy, new: Policy) -> Iterator[Setting]:
+    for table, cls in (("episode", Cadence), ("fleet", Fleet)):
+        for field in attrs.fields(cls):
+            mine, theirs = (getattr(getattr(policy, table), field.name) for policy in (old, new))
+            if mine != theirs:
+                yield Setting(name=f"{table}.{field.name}", old=mine, new=theirs)

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from remediate.decision import Cause, Evidence, Flow, NextSteps, Owner, PolicyStamp, Scope
+from remediate.fleet.parameters import Fleet
 from remediate.history import Bounds
 from remediate.schedule import Backoff
 
@@ -350,6 +351,7 @@ class Cadence:
 
 
 _DEFAULT_CADENCE: Final = Cadence()
+_DEFAULT_FLEET: Final = Fleet()
 
 
 @attrs.frozen(kw_only=True)
@@ -365,6 +367,7 @@ class Policy:
         retry_after: what follows when upstream asks for a long pause.
         schedules: waits between attempts, by name.
         episode: the pace of an episode.
+        fleet: when trouble is everyone's, and how a fleet is held and readmitted.
         limits: bounds on the history that are no schedule's, by name.
         groups: named sets of values, by field.
         sections: the rules by kind of observation.
@@ -381,6 +384,7 @@ class Policy:
     schedules: Mapping[str, Schedule]
     sections: Mapping[str, Section]
     episode: Cadence = _DEFAULT_CADENCE
+    fleet: Fleet = _DEFAULT_FLEET
     limits: Mapping[str, Limit] = attrs.field(factory=dict)
     groups: Mapping[str, Mapping[str, tuple[str, ...]]] = attrs.field(factory=dict)
     sha256: str = ""

@@ -1,0 +1,352 @@
+"""The governor of a fleet: an outage is one incident. Events in, directives out; it keeps no clock.
+
+Knows what decisions say of upstream and who wants an attempt, and neither upstreams nor how a start is
+carried out. One owner steps it; its whole state is saved and restored as plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf, ulp
+from typing import Any
+
+import attrs
+
+from remediate.decision import Evidence
+from remediate.fleet.circuit import Circuit
+from remediate.fleet.circuits import Circuits
+from remediate.fleet.events import (
+    Closed,
+    Directives,
+    Ended,
+    Event,
+    Opened,
+    Phase,
+    Purpose,
+    Repaired,
+    Sized,
+    Standing,
+    Start,
+    Telling,
+    Wants,
+    Withdrawn,
+)
+from remediate.fleet.found import ANSWERS, FAILS, whose
+from remediate.fleet.missing import Missing
+from remediate.fleet.notices import Notices
+from remediate.fleet.pacer import Pacer
+from remediate.fleet.parameters import Fleet
+from remediate.fleet.queue import Entry, Queue
+from remediate.fleet.saving import APART, plain, restored
+from remediate.fleet.window import Flight, Window
+
+__all__ = ["Governor"]
+
+_ROTATES = 8
+"""A tenant that was probed is not probed again before so many others, if there are others."""
+
+
+@attrs.define
+class _Out:
+    """What a step asks for, as it grows."""
+
+    starts: list[Start] = attrs.field(factory=list)
+    tell: list[str] = attrs.field(factory=list)
+    drop: list[str] = attrs.field(factory=list)
+    repairs: list[tuple[str, str]] = attrs.field(factory=list)
+    announced: list[Opened | Closed] = attrs.field(factory=list)
+
+
+@attrs.define(slots=False)
+class Governor:
+    """Grants starts to a fleet.
+
+    Attributes:
+        fleet: the parameters; default those of :class:`~remediate.fleet.parameters.Fleet`.
+        name: from which the jitter of its probes is drawn, and what its incidents are called; default ``fleet``.
+    """
+
+    fleet: Fleet = attrs.field(factory=Fleet, metadata=APART)
+    name: str = attrs.field(default="fleet", metadata=APART)
+    _clock_s: float | None = attrs.field(default=None, kw_only=True)
+    _now_s: float = attrs.field(default=0.0, kw_only=True)
+    _queue: Queue = attrs.field(factory=Queue, kw_only=True)
+    _window: Window = attrs.field(kw_only=True)
+    _pacer: Pacer = attrs.field(kw_only=True)
+    _circuits: Circuits = attrs.field(kw_only=True)
+    _notices: Notices = attrs.field(kw_only=True)
+    _missing: Missing = attrs.field(kw_only=True)
+    _troubled: set[str] = attrs.field(factory=set, kw_only=True)
+    _probed: list[str] = attrs.field(factory=list, kw_only=True)
+    _owed: dict[str, str] = attrs.field(factory=dict, kw_only=True)
+    _out: _Out = attrs.field(factory=_Out, init=False)
+
+    @_window.default
+    def _new_window(self) -> Window:
+        return Window(fleet=self.fleet)
+
+    @_pacer.default
+    def _new_pacer(self) -> Pacer:
+        return Pacer(fleet=self.fleet)
+
+    @_circuits.default
+    def _new_circuits(self) -> Circuits:
+        return Circuits.of(self.fleet, self.name)
+
+    @_notices.default
+    def _new_notices(self) -> Notices:
+        return Notices(fleet=self.fleet)
+
+    @_missing.default
+    def _new_missing(self) -> Missing:
+        return Missing(fleet=self.fleet)
+
+    def __attrs_post_init__(self) -> None:
+        self._queue.is_held = self._is_aside
+
+    # -- for those who use it
+
+    def step(self, now_s: float, events: Iterable[Event] = ()) -> Directives:
+        """Take what happened, and say what to do.
+
+        Any event is defined in any state; one that comes late, twice or never breaks nothing. While the
+        clock stands behind the latest time it showed, time goes on from there.
+
+        Args:
+            now_s: the time, in seconds of any clock.
+            events: what happened since the last step, in order.
+        """
+        self._pass_time(now_s)
+        for event in events:
+            self._take(event)
+        self._advance()
+        return self._directives()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as plain data that JSON can hold. Restored, it goes on as if nothing had been."""
+        saved: dict[str, Any] = plain(self)
+        return saved
+
+    @classmethod
+    def restore(cls, saved: dict[str, Any], fleet: Fleet | None = None, name: str = "fleet") -> Governor:
+        """A governor as it was saved, perhaps under other parameters.
+
+        Raises:
+            InputError: it is no snapshot of a governor.
+        """
+        return restored(cls, saved, {"fleet": fleet or Fleet(), "name": name})
+
+    @property
+    def standing(self) -> Standing:
+        """How things are."""
+        circuit = self._circuits.everyone
+        known = [circuit.incident, *(one.incident for one in self._circuits.tenants.values())]
+        known.append(self._circuits.missing)
+        return Standing(
+            phase=circuit.phase,
+            incidents=tuple(one for one in known if one is not None),
+            next_probe_s=circuit.probe_s - self._circuits.behind_s if circuit.phase == Phase.OPEN else None,
+            waiting=len(self._queue),
+            under_way=self._window.held,
+            places=int(self._window.limit),
+            muted=self._now_s < self._circuits.muted_s,
+        )
+
+    # -- events
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Wants(key=key, due_s=due_s, tenant=tenant, runs=runs):
+                if key not in self._window.flights:
+                    self._queue.add(key, due_s, tenant, runs=runs)
+            case Ended():
+                flight = self._window.end(event.key, event.number)
+                if flight is not None:
+                    self._ended(event, flight)
+            case Withdrawn(key=key):
+                self._queue.remove(key)
+            case Repaired(key=key):
+                self._circuits.hurt.pop(key, None)
+                self._troubled.discard(key)
+            case Telling(key=key):
+                if self._notices.ask(key, self._window.number, self._now_s):
+                    self._out.repairs.append((key, self._circuits.refused_in))
+            case Sized(connections=connections):
+                self._missing.connections = connections
+            case _:
+                self._circuits.ordered(event, self._now_s, self._queue.arrivals)
+
+    def _ended(self, event: Ended, flight: Flight) -> None:
+        now_s, evidence = self._now_s, event.evidence
+        name = whose(event.key, flight.tenant)
+        if evidence == Evidence.MISSING:
+            self._missing.add(event.key, now_s)
+        if evidence in ANSWERS:
+            self._answered(event, flight)
+        else:
+            self._troubled.add(event.key)
+        is_theirs = evidence in (Evidence.AUTHORISATION, Evidence.CONNECTION) and not self._circuits.refuses
+        if is_theirs and self._notices.failed(event.key, event.number):
+            self._out.tell.append(event.key)
+        is_limit = evidence in FAILS and bool(event.retry_after_s)
+        if is_limit and not self._circuits.everyone.holds:
+            self._pacer.turned_away(name, flight.tenant, event.retry_after_s or 0.0, now_s)
+            return
+        if event.synced and evidence != Evidence.NONE:
+            self._pacer.got_through(name, now_s)
+        self._circuits.ended(event, flight, now_s, self._queue.arrivals)
+
+    def _answered(self, event: Ended, flight: Flight) -> None:
+        self._missing.known(event.key)
+        if not event.synced:
+            return
+        self._troubled.discard(event.key)
+        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s
+        is_full = self._window.held + 1 >= int(self._window.limit) and len(self._queue) > 0
+        self._window.went_well(self._now_s - flight.at_s, self._now_s, calm=is_calm, is_full=is_full)
+        if event.evidence == Evidence.ALIVE and self._notices.well(event.key):
+            self._out.drop.append(event.key)
+
+    # -- time
+
+    def _pass_time(self, now_s: float) -> None:
+        if self._clock_s is None:
+            self._clock_s = self._now_s = now_s
+        passed_s = max(0.0, now_s - self._clock_s)
+        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s and not self._queue
+        if is_calm and passed_s:
+            self._window.rested(passed_s)
+        self._now_s += passed_s
+        self._clock_s = now_s
+        self._circuits.behind_s = self._now_s - now_s
+
+    def _advance(self) -> None:
+        now_s, circuits = self._now_s, self._circuits
+        for tenant in self._pacer.resumed(now_s):
+            self._queue.release(tenant)
+        for _ in self._window.lapse(now_s):
+            circuits.lapsed(now_s)
+        self._missing.forget(now_s)
+        circuits.guard(self._missing, now_s)
+        circuits.advance(now_s)
+        found = circuits.fetch()
+        self._out.announced += found.announced
+        for tenant in found.resumed:
+            self._queue.release(tenant)
+        if found.recovers:
+            self._window.begin(again=found.again)
+            tried = self._notices.retry(self._window.number, now_s, refused=circuits.was_refusal)
+            found.repairs.update(dict.fromkeys(tried, circuits.latest))
+        for key, incident in found.repairs.items():
+            self._repair(key, incident)
+        if self._may_tell:
+            self._out.tell += self._notices.due(now_s)
+        self._dispatch()
+
+    @property
+    def _may_tell(self) -> bool:
+        """Whether customers may be told what is not, and will not turn out to be, everyone's."""
+        return not self._circuits.refuses and self._circuits.everyone.phase != Phase.CONFIRMING
+
+    # -- starts
+
+    def _dispatch(self) -> None:
+        now_s, circuits = self._now_s, self._circuits
+        circuit = circuits.everyone
+        while self._wants_canary and (key := self._queue.best(self._is_fresh)) is not None:
+            self._start(key, Purpose.CANARY)
+        while circuit.wants_probe(now_s) and (key := self._queue.best(self._is_fresh)) is not None:
+            self._probe(key, circuit, 1.0)
+        if circuit.holds and self._queue.first() is not None:
+            return
+        for tenant, own in circuits.tenants.items():
+            if own.wants_probe(now_s) and (key := self._queue.first_of(tenant)) is not None:
+                self._probe(key, own, circuits.patience())
+        while (key := self._queue.first()) is not None:
+            if self._queue.entries[key].runs:
+                self._start(key, Purpose.WORK)
+                continue
+            if not self._window.has_room or self._ready_s() > now_s or (self._pacer.is_trying and self._window.held):
+                return
+            self._start(key, Purpose.WORK)
+            self._pacer.started(now_s)
+
+    @property
+    def _wants_canary(self) -> bool:
+        """Whether more attempts are needed to confirm a suspicion than are under way."""
+        circuit = self._circuits.everyone
+        return circuit.phase == Phase.CONFIRMING and circuit.voted + self._window.held < self.fleet.canaries
+
+    def _repair(self, key: str, incident: str) -> None:
+        """One was in an incident that is over: where it waits for a start, it is repaired at that."""
+        if key in self._queue.entries:
+            self._owed[key] = incident
+        else:
+            self._out.repairs.append((key, incident))
+
+    def _ready_s(self) -> float:
+        """When the next start may be, as far as the pace goes."""
+        window = self._window
+        return self._pacer.ready_s(self._now_s, window.rate, window.burst)
+
+    def _is_aside(self, tenant: str) -> bool:
+        return self._circuits.holds(tenant) or tenant in self._pacer.tenants
+
+    def _is_fresh(self, key: str, entry: Entry) -> bool:
+        """Whether what becomes of this one tells most of everyone: it was well, and no neighbour of it voted."""
+        if key in self._troubled or self._circuits.has_voted(key, entry.tenant):
+            return False
+        return whose(key, entry.tenant) not in self._probed
+
+    def _probe(self, key: str, circuit: Circuit, patience: float) -> None:
+        tenant = self._queue.entries[key].tenant
+        circuit.sends_probe(self._start(key, Purpose.PROBE, circuit.incident), self._now_s, patience)
+        self._probed = [*self._probed[1 - _ROTATES :], whose(key, tenant)]
+
+    def _start(self, key: str, purpose: Purpose, held_by: Any = None) -> int:
+        """Start one; a probe uses up nothing of its limits either."""
+        entry = self._queue.entries[key]
+        self._queue.remove(key)
+        number = self._window.start(key, purpose, entry, self._now_s)
+        repairs = self._owed.pop(key, "") or self._circuits.held_by(entry.order, entry.tenant)
+        if held_by is not None:
+            repairs = held_by.id
+        self._out.starts.append(Start(key=key, number=number, purpose=purpose, repairs=repairs))
+        return number
+
+    # -- what is asked for
+
+    def _wake_s(self) -> float | None:
+        now_s, circuits = self._now_s, self._circuits
+        moments = [one.next_s(now_s) for one in (circuits.everyone, *circuits.tenants.values())]
+        moments += self._pacer.tenants.values()
+        if circuits.missing is not None:
+            moments.append(self._missing.next_s())
+        if circuits.everyone.holds:
+            moments.append(self._window.next_s())
+        elif self._queue.first() is not None:
+            ready_s = self._ready_s()
+            moments.append(ready_s if ready_s > now_s and self._window.has_room else self._window.next_s())
+        if self._may_tell:
+            moments.append(self._notices.next_s())
+        return self._by_the_clock(min(moments))
+
+    def _by_the_clock(self, at_s: float) -> float | None:
+        """When the clock will show that so much time has passed, however it is rounded; None: never."""
+        if at_s == inf:
+            return None
+        clock_s = max(at_s, self._now_s) - self._circuits.behind_s
+        while self._now_s + (clock_s - (self._clock_s or 0.0)) < at_s:
+            clock_s += ulp(max(abs(at_s), abs(clock_s)))
+        return clock_s
+
+    def _directives(self) -> Directives:
+        out, self._out = self._out, _Out()
+        return Directives(
+            starts=tuple(out.starts),
+            wake_s=self._wake_s(),
+            tell=tuple(out.tell),
+            drop=tuple(out.drop),
+            repairs=tuple(out.repairs),
+            announced=tuple(out.announced),
+        )

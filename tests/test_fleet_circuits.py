@@ -1,0 +1,134 @@
+"""The circuits of a fleet: what an end says while all is held, and how one trouble becomes another."""
+
+from __future__ import annotations
+
+from remediate.decision import Evidence
+from remediate.fleet import Ended, Fleet, Opened, Order, Ordered, Phase, Purpose, Trouble
+from remediate.fleet.circuits import Circuits
+from remediate.fleet.found import whose
+from remediate.fleet.window import Flight, Window
+
+FLEET = Fleet()
+
+
+class _Attempts:
+    """Attempts that end, one after the other, each a second after the last."""
+
+    def __init__(self) -> None:
+        self.circuits = Circuits.of(FLEET, "x")
+        self.now_s = 100.0
+        self.number = 0
+
+    def end(
+        self,
+        evidence: Evidence,
+        key: str,
+        tenant: str | None = None,
+        *,
+        probes: str | None = None,
+        began_s: float | None = None,
+        synced: bool = True,
+    ) -> None:
+        """One ends; as a probe of everyone's circuit (empty) or of a tenant's, where that is said."""
+        self.now_s += 1
+        self.number += 1
+        if probes is not None:
+            circuit = self.circuits.tenants[probes] if probes else self.circuits.everyone
+            circuit.sends_probe(self.number, self.now_s, 1.0)
+        at_s = self.now_s if began_s is None else began_s
+        flight = Flight(self.number, at_s, Purpose.WORK, tenant, 0.0)
+        self.circuits.ended(Ended(key=key, number=self.number, evidence=evidence, synced=synced), flight, self.now_s, 0)
+
+    def fail(self, count: int, tenant: str | None = None) -> None:
+        """So many fail, of as many connections."""
+        for one in range(count):
+            self.end(Evidence.UPSTREAM, f"{tenant or 'c'}{one}", tenant)
+
+    def opened(self) -> list[Trouble]:
+        """What was announced."""
+        return [one.incident.trouble for one in self.circuits.fetch().announced if isinstance(one, Opened)]
+
+
+def _open() -> _Attempts:
+    attempts = _Attempts()
+    attempts.fail(6)
+    assert attempts.circuits.everyone.phase == Phase.OPEN
+    assert attempts.opened() == [Trouble.UPSTREAM]
+    return attempts
+
+
+def test_a_probe_that_tells_nothing_is_followed_by_the_next_at_once() -> None:
+    attempts = _open()
+    attempts.end(Evidence.NONE, "other")
+    assert attempts.circuits.everyone.probe_s > attempts.now_s + 50, "it was no probe"
+    attempts.end(Evidence.NONE, "probe", probes="")
+    assert attempts.circuits.everyone.probe_s == attempts.now_s
+    assert attempts.circuits.everyone.phase == Phase.OPEN
+
+
+def test_a_look_ends_no_outage_that_showed_in_syncs() -> None:
+    attempts = _open()
+    attempts.end(Evidence.ALIVE, "probe", probes="", synced=False)
+    assert attempts.circuits.everyone.phase == Phase.OPEN
+    attempts.end(Evidence.ALIVE, "probe", probes="", synced=True)
+    assert attempts.circuits.everyone.phase == Phase.RECOVERING
+
+
+def test_what_began_before_the_trouble_says_nothing_of_its_end() -> None:
+    attempts = _open()
+    attempts.end(Evidence.ALIVE, "old", began_s=50.0)
+    assert attempts.circuits.everyone.phase == Phase.OPEN
+
+
+def test_what_an_operator_holds_is_ended_by_probes_alone() -> None:
+    attempts = _Attempts()
+    attempts.circuits.ordered(Ordered(order=Order.OPEN, by="ada"), attempts.now_s, 0)
+    attempts.end(Evidence.ALIVE, "a")
+    assert attempts.circuits.everyone.phase == Phase.OPEN
+    attempts.end(Evidence.ALIVE, "b", probes="")
+    assert attempts.circuits.everyone.phase == Phase.RECOVERING
+
+
+def test_many_failures_that_become_an_outage_are_another_incident() -> None:
+    attempts = _Attempts()
+    attempts.circuits.fails.share = 0.3
+    attempts.end(Evidence.UPSTREAM, "first")
+    assert attempts.opened() == [Trouble.DEGRADED]
+    attempts.fail(20)
+    assert attempts.circuits.everyone.phase == Phase.OPEN
+    assert attempts.opened() == [Trouble.UPSTREAM]
+
+
+def test_after_a_false_alarm_only_tenants_are_held_for_what_failed() -> None:
+    attempts = _Attempts()
+    attempts.fail(2, "t")
+    attempts.end(Evidence.UPSTREAM, "alone")
+    assert attempts.circuits.everyone.phase == Phase.CONFIRMING
+    attempts.circuits.fails.streaks[whose("alone", None)].is_several = True
+    attempts.circuits.fails.streaks[whose("alone", None)].votes = 9
+    attempts.end(Evidence.ALIVE, "other")
+    assert attempts.circuits.everyone.phase == Phase.CLOSED
+    assert list(attempts.circuits.tenants) == ["t"]
+
+
+def test_tenants_that_fell_ill_together_are_probed_as_soon_as_one_is_well() -> None:
+    attempts = _Attempts()
+    for tenant in ("a", "b", "late"):
+        attempts.now_s += 2000.0 if tenant == "late" else 0.0
+        attempts.fail(6, tenant)
+        for _ in range(3):
+            attempts.end(Evidence.ALIVE, "well", "well")
+        assert attempts.circuits.tenants[tenant].phase == Phase.OPEN
+    attempts.end(Evidence.NONE, "a1", "a", probes="a")
+    assert attempts.circuits.tenants["a"].probe_s == attempts.now_s, "it told nothing"
+    attempts.end(Evidence.ALIVE, "a1", "a", probes="a")
+    assert attempts.circuits.tenants["a"].phase == Phase.RECOVERING
+    assert attempts.circuits.tenants["b"].probe_s <= attempts.now_s
+    assert attempts.circuits.tenants["late"].probe_s > attempts.now_s
+    assert attempts.circuits.fetch().resumed == ["a"]
+
+
+def test_no_time_teaches_nothing_of_calm_times() -> None:
+    window = Window(fleet=FLEET)
+    window.rested(0.0)
+    assert (window.mean, window.calm_s) == (0.0, 0.0)
