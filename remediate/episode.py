@@ -204,6 +204,10 @@ class Lifecycle:
             attempts=0,
             attempt_ended_s=None,
             failing_since_s=since,
+            unanswered=0,
+            unanswered_since_s=None,
+            refused=0,
+            refused_since_s=None,
             flight=flight,
             tickets=unresolved(state, ticket),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from remediate.events import OpenTicket, Refused
+from remediate.events import Mended, OpenTicket, Refused, WaitUntil
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 from tests.lives import DOWN, SYNCING, Life, failed
 
@@ -60,3 +60,36 @@ def test_progress_that_was_seen_before_and_followed_by_no_sync_counts_nothing_an
         now_s = life.until_triggered(_further("first"), now_s)
         assert life.state.attempts == attempts
         life(Refused(number=attempts, observation=ApiFailure(call="sync", http_status=503)), now_s)
+
+
+def test_a_repair_counts_calls_in_vain_anew() -> None:
+    """What was asked in vain before the repair brings nobody nearer to a ticket after it."""
+    busy = ApiFailure(call="status", http_status=503)
+    life, unharmed = Life(), Life()
+    now_s = 0.0
+    for _ in range(3):
+        wait = life.sees(busy, now_s)[-1]
+        assert isinstance(wait, WaitUntil)
+        now_s = wait.at_s or 0.0
+    life(Mended(by="the end of an incident"), now_s)
+    assert (life.state.unanswered, life.state.unanswered_since_s) == (0, None)
+    again, first = life.sees(busy, now_s + 1)[-1], unharmed.sees(busy, now_s + 1)[-1]
+    assert isinstance(again, WaitUntil)
+    assert isinstance(first, WaitUntil)
+    assert again.decision == first.decision
+
+
+def test_a_repair_counts_refused_syncs_anew() -> None:
+    busy = ApiFailure(call="sync", http_status=503)
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    for _ in range(2):
+        life(Refused(number=life.state.triggers, observation=busy), at + 1)
+        at = life.until_triggered(DOWN, at + 2)
+    life(Refused(number=life.state.triggers, observation=busy), at + 1)
+    assert life.state.refused == 3
+    life(Mended(by="the end of an incident"), at + 2)
+    assert (life.state.refused, life.state.refused_since_s) == (0, None)
+    at = life.until_triggered(DOWN, at + 3)
+    life(Refused(number=life.state.triggers, observation=busy), at + 1)
+    assert life.state.refused == 1
