@@ -19,7 +19,7 @@ import tenacity
 from remediate import sending
 from remediate.errors import InputError, LeaseLostError, LedgerError, printable
 from remediate.events import Command, Event, Observed, Trigger, WaitUntil, Wanted
-from remediate.ledger import Claim, Ledger, Message, checked_key
+from remediate.ledger import Claim, Ledger, Message, Tenant, checked_key
 from remediate.observation import Observation
 from remediate.sending import Send
 from remediate.telemetry import Telemetry
@@ -39,6 +39,10 @@ _DOUBLES: Final = 10
 _BATCH: Final = 16
 _HOUSE_S: Final = 60.0
 _SHORTEST_REST_S: Final = 0.01
+_SHORTEST_TURN: Final = 0.05
+"""The leader rests between two steps, as a share of `idle_s`."""
+_REST_SHARE: Final = 2.0
+"""And at least so many times as long as a step took."""
 
 
 @attrs.define
@@ -78,6 +82,10 @@ class Runner:
         keep_s: how long the journal and delivered messages are kept, seconds; default 90 days.
         send: delivers messages; default: lines in the log; None: another process does.
         send_within_s: how long a try of a delivery may take, real seconds; default 30.
+        governed: whether attempts start as a governor of the whole fleet grants them; default True. One of the
+            runners that share a ledger leads it. False: each starts what is due, where all that share it do so.
+        tenant: whose neighbour a connection is, by its key, so that a tenant's own trouble is told from
+            upstream's; None: there are no tenants.
         concurrency: how many connections are looked at at once; default 32.
         idle_s: how often it is asked what is due where nothing was, seconds; default 1.
         grace_s: how long what is under way may take to end, once it is told to stop, seconds; default 30.
@@ -93,6 +101,8 @@ class Runner:
     keep_s: float = 90 * 86_400.0
     send: Send | None = sending.log
     send_within_s: float = 30.0
+    governed: bool = True
+    tenant: Tenant | None = None
     concurrency: int = 32
     idle_s: float = 1.0
     grace_s: float = 30.0
@@ -100,6 +110,8 @@ class Runner:
     tally: Tally = attrs.field(factory=Tally)
     _threads: ThreadPoolExecutor = attrs.field(init=False, repr=False)
     _telemetry: Telemetry = attrs.field(init=False, factory=Telemetry)
+    _granted: asyncio.Event = attrs.field(init=False, factory=asyncio.Event, repr=False)
+    _news: asyncio.Event = attrs.field(init=False, factory=asyncio.Event, repr=False)
 
     async def run(self, stop: asyncio.Event) -> Tally:
         """Remedy until it is told to stop; then let what is under way end, and deliver what it asked for.
@@ -115,6 +127,8 @@ class Runner:
         tending.add_done_callback(lambda _: tended.set())
         house = asyncio.create_task(self._keep_house(stop), name="house")
         tasks = [tending, house]
+        if self.governed:
+            tasks.append(asyncio.create_task(self._lead(tended), name="fleet"))
         if self.send is not None:
             tasks.append(asyncio.create_task(self._deliver(self.send, tended), name="outbox"))
         try:
@@ -137,7 +151,8 @@ class Runner:
         """Claim what is due, as much as may be under way at once."""
 
         async def claim(free: int) -> list[Claim]:
-            return await self._do(self.ledger.claim, free)
+            self._granted.clear()
+            return await self._do(self.ledger.claim, free, granted=self.governed)
 
         await self._keep_up(stop, self.concurrency, claim, self._remedy, self._rest)
 
@@ -186,12 +201,29 @@ class Runner:
 
     async def _rest(self, stop: asyncio.Event) -> None:
         """Until more may be due."""
-        ahead_s = await self._do(self.ledger.next_due_s)
-        await self._either(stop, self.idle_s if ahead_s is None else min(self.idle_s, max(ahead_s, _SHORTEST_REST_S)))
+        ahead_s = await self._do(self.ledger.fleet.next_granted_s if self.governed else self.ledger.next_due_s)
+        rest_s = self.idle_s if ahead_s is None else min(self.idle_s, max(ahead_s, _SHORTEST_REST_S))
+        await self._either(stop, rest_s, self._granted)
 
-    async def _either(self, stop: asyncio.Event, seconds: float) -> None:
-        """Wait, unless it is told to stop."""
-        waits = [asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(stop.wait())]
+    async def _lead(self, stop: asyncio.Event) -> None:
+        """Lead the fleet while nobody else does; once told to stop, let another."""
+        leader = self.ledger.fleet.leader(self.tenant)
+        while not stop.is_set():
+            self._news.clear()
+            began_s = self.ledger.moment()
+            led = await self._do(leader.step)
+            if led is not None and led.started:
+                self._granted.set()
+            least_s = max(self.idle_s * _SHORTEST_TURN, _REST_SHARE * (self.ledger.moment() - began_s))
+            if led is None or not led.is_behind:
+                longest_s = self.idle_s if led is None or led.next_s is None else min(self.idle_s, led.next_s)
+                await self._either(stop, max(0.0, longest_s - least_s), *([] if led is None else [self._news]))
+            await self._either(stop, least_s)
+        await self._do(leader.resign)
+
+    async def _either(self, stop: asyncio.Event, seconds: float, *others: asyncio.Event) -> None:
+        """Wait, unless it is told to stop, or something else happens."""
+        waits = [asyncio.ensure_future(one) for one in (self.sleep(seconds), *(one.wait() for one in (stop, *others)))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -203,6 +235,8 @@ class Runner:
         while not stop.is_set():
             if self.keys is not None:
                 await self._enroll(self.keys)
+            if not self.governed:
+                await self._do(self.ledger.fleet.dismiss)
             await self._do(self.ledger.settle)
             await self._do(self.ledger.prune, self.keep_s)
             self._telemetry.lags(await self._do(self.ledger.outbox.lag_s))
@@ -237,6 +271,8 @@ class Runner:
         except LedgerError as error:
             self.tally.faults += 1
             _log.error("the ledger, for `%s`: %s", printable(claim.key), error, extra={"remediate_key": claim.key})
+        finally:
+            self._news.set()
 
     async def _advance(self, claim: Claim) -> None:
         try:

@@ -59,7 +59,7 @@ def test_a_fleet_is_looked_after_until_a_signal(tmp_path: Path, number: signal.S
     sandbox = Sandbox()
     sandbox.add("acme")
     sandbox.add("lapsed", LAPSED)
-    with serving(sandbox) as url, running(url, ids, "--every", "6h") as process:
+    with serving(sandbox) as url, running(url, ids, "--every", "6h", "--ungoverned") as process:
         until({"no_op healthy": 1, "reauth reauthorize quickbooks": 1})
         told = run("status", "lapsed")
         process.send_signal(number)

@@ -212,14 +212,24 @@ def test_a_newer_schema_is_refused(address: str, ledger: Ledger) -> None:
         Ledger(address)
 
 
+OF_VERSION_1 = ("UPDATE remediate_meta SET value = '1'",)
+OF_GOVERNORS = ("stage", "start", "overdue_s", "repairs", "tenant")
+WITHOUT_GOVERNORS = (
+    "DROP TABLE remediate_governors",
+    "DROP TABLE remediate_fleet_events",
+    "DROP TABLE remediate_fleet_orders",
+    "DROP INDEX remediate_connections_stage",
+    "DROP INDEX remediate_outbox_withheld",
+    *(f"ALTER TABLE remediate_connections DROP COLUMN {one}" for one in OF_GOVERNORS),
+)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_an_older_schema_is_brought_up(kind: str, postgres: str, tmp_path: Path) -> None:
     where = new_database(postgres) if kind == "postgres" else str(tmp_path / "ledger.db")
     with Ledger(where) as made:
-        for statement in (
-            "ALTER TABLE remediate_journal DROP COLUMN history",
-            "UPDATE remediate_meta SET value = '1'",
-        ):
+        made.enroll(["old"])
+        for statement in (*WITHOUT_GOVERNORS, "ALTER TABLE remediate_journal DROP COLUMN history", *OF_VERSION_1):
             made._database.write(lambda tx, said=statement: tx.execute(text(said)))
     for _ in range(2):
         with Ledger(where) as made:
@@ -227,6 +237,9 @@ def test_an_older_schema_is_brought_up(kind: str, postgres: str, tmp_path: Path)
             saw(made, made.claim_one("acme"), DOWN)
             assert json.loads(made.decisions()[-1].history or "") == attrs.asdict(History())
             made.forget("acme")
+    with Ledger(where) as made:
+        assert made.fleet.leader().step() is not None
+        assert [claim.key for claim in made.claim(9, granted=True)] == ["old"]
 
 
 def test_the_journal_tells_what_was_decided_and_on_what_history(ledger: Ledger, clock: Clock) -> None:

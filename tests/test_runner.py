@@ -186,7 +186,7 @@ def test_a_call_that_raises_stops_no_other_and_is_told(caplog: pytest.LogCapture
 def test_a_ledger_that_fails_ends_it() -> None:
     with Ledger() as ledger:
         ledger.enroll(["a"])
-        ledger.claim = lambda limit: (_ for _ in ()).throw(LedgerError("it is gone"))  # type: ignore[method-assign, assignment]  # as after a fault
+        ledger.claim = lambda limit, granted: (_ for _ in ()).throw(LedgerError("it is gone"))  # type: ignore[method-assign, assignment]  # as after a fault
         with pytest.raises(LedgerError, match="gone"):
             running(ledger, lambda: False, observe=asks(WELL), trigger=asks(WELL))
 
@@ -201,7 +201,8 @@ def test_what_can_not_be_delivered_is_tried_again_and_said() -> None:
     lapsed = ApiFailure(call="sync", error_enum="QuickbooksTokenExpired")
     with Ledger() as ledger:
         ledger.enroll(["a"])
-        running(ledger, lambda: bool(ledger.overview().failing), observe=asks(lapsed), trigger=asks(WELL), send=fails)
+        more = {"observe": asks(lapsed), "trigger": asks(WELL), "send": fails, "governed": False}
+        running(ledger, lambda: bool(ledger.overview().failing), **more)
         [failing] = ledger.overview().failing
         assert (failing.key, failing.fault, failing.tries) == ("a", "ConnectionError", 1)
         assert len(tries) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 import typer
@@ -15,10 +15,14 @@ from rich.text import Text
 from remediate.cli import output
 from remediate.decision import Owner, Retry, headline
 from remediate.engine import DEFAULT_POLICY, Engine
-from remediate.errors import did_you_mean, printable
+from remediate.errors import InputError, did_you_mean, printable
 from remediate.explaining import Change, Explanation
 from remediate.history import History
+from remediate.upstreams import Record
 from remediate.wire import dumps, explanation_dict
+
+if TYPE_CHECKING:
+    from remediate.ledger import Ledger
 
 __all__ = ["explain"]
 
@@ -29,16 +33,23 @@ def explain(
     what: Annotated[str, typer.Argument(help="A failure reason or error of the upstream, a file, or - for stdin.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     policy: Annotated[str, typer.Option(help="A shipped policy by its name, or a policy file.")] = DEFAULT_POLICY,
+    ledger: Annotated[
+        str | None, typer.Option(help="WHAT is a connection that this ledger remembers.", metavar="FILE or URL")
+    ] = None,
 ) -> None:
-    """Explain the decision about a reason, or about each connection of a file.
+    """Explain the decision about a reason, about each connection of a file, or about one that a ledger remembers.
 
     Shows the rule, the combination, the nearest changes of input that would change the answer, and
-    who acts next and how. Exit status as for decide.
+    who acts next and how; of a connection in a ledger also why it is held back. Exit status as for decide.
 
     Example: remediate explain QUICKBOOKS_SERVICE_UNAVAILABLE
     """
     engine = output.load_engine(policy)
     bad = False
+    if ledger is not None:
+        with output.whole_output():
+            _show_remembered(engine, ledger, what, json=json)
+        return
     with output.whole_output():
         for explained in _explained(engine, what):
             if isinstance(explained, output.BadEntry):
@@ -65,6 +76,43 @@ def _explained(engine: Engine, what: str) -> Iterator[Explanation | output.BadEn
     with output.opened(what) as stream:
         for _, read in output.records(engine, stream, what):
             yield read if isinstance(read, output.BadEntry) else engine.explain(read)
+
+
+def _show_remembered(engine: Engine, address: str, key: str, *, json: bool) -> None:
+    """The latest decision about a connection that a ledger remembers, and why it is held back."""
+    from remediate.cli.ledger import opened_ledger
+
+    with opened_ledger(address, engine=engine, exists=True) as ledger:
+        try:
+            explained, held_because = _remembered(ledger, key), ledger.standing(key).held_because
+        except InputError as error:
+            output.complain(str(error))
+            raise typer.Exit(output.BAD_INPUT) from None
+    if json:
+        sys.stdout.write(dumps(explanation_dict(explained) | {"held_because": held_because}) + "\n")
+        return
+    if held_because is not None:
+        output.console().print(f"held back: {held_because}", soft_wrap=True)
+    _show(explained)
+
+
+def _remembered(ledger: Ledger, key: str) -> Explanation:
+    """The latest decision about a connection.
+
+    Raises:
+        InputError: there is none, or no such connection.
+    """
+    import msgspec
+
+    ledger.standing(key)
+    latest, after = None, 0
+    while found := ledger.decisions(after=after, key=key):
+        latest, after = found[-1], found[-1].number
+    if latest is None:
+        raise InputError("nothing was decided about it yet", field="key")
+    seen = ledger.engine.read(msgspec.json.decode(latest.event)["observation"])
+    history = History(**msgspec.json.decode(latest.history or "{}"))
+    return ledger.engine.explain(Record(observation=seen.observation, history=history, key=key))
 
 
 def _show(explanation: Explanation) -> None:

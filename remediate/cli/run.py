@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from remediate.sending import Send
     from remediate.upstreams import Connect
 
-__all__ = ["run"]
+__all__ = ["duration_s", "run"]
 
 _SECRET: Final = "REMEDIATE_WEBHOOK_SECRET"  # noqa: S105  # the name of one
 _INTERRUPTED: Final = 128 + 2
@@ -46,12 +46,17 @@ def run(
     webhook: Annotated[
         str | None, typer.Option(help=f"Post notices and tickets there, signed with {_SECRET}.", metavar="URL")
     ] = None,
+    governed: Annotated[
+        bool, typer.Option("--governed/--ungoverned", help="Whether the fleet is held as one in an outage.")
+    ] = True,
 ) -> None:
     """Look after every connection of a ledger until SIGINT or SIGTERM: look, decide, sync, tell, remember.
 
     Credentials come from the environment: LAYER_CLIENT_ID, LAYER_CLIENT_SECRET, LAYER_ENVIRONMENT.
     Several processes may share one PostgreSQL. What one left half done, the next one continues.
-    Without --webhook, notices and tickets are lines of the log, on stderr.
+    Without --webhook, notices and tickets are lines of the log, on stderr. In an outage the whole fleet is
+    held, probed and readmitted as one, and a customer hears of nothing in the first five minutes;
+    --ungoverned is for all of the processes or for none.
 
     Exit status: 0 told to stop, 1 some line of the file was bad, 2 wrong usage or a ledger that fails,
     130 told to stop twice.
@@ -68,7 +73,7 @@ def run(
         try:
             connect = _connecting(made)
             made.enroll(keys, every_s=every_s)
-            tally = asyncio.run(_run(made, connect, concurrency, webhook))
+            tally = asyncio.run(_run(made, connect, concurrency, webhook, governed=governed))
         except (ConfigurationError, LedgerError) as error:
             output.refuse(str(error))
         except asyncio.CancelledError:
@@ -83,7 +88,7 @@ def _connecting(ledger: Ledger) -> Connect:
     return upstream.connect
 
 
-async def _run(ledger: Ledger, connect: Connect, concurrency: int, webhook: str | None) -> Tally:
+async def _run(ledger: Ledger, connect: Connect, concurrency: int, webhook: str | None, *, governed: bool) -> Tally:
     from remediate import sending
     from remediate.runner import Runner
 
@@ -101,7 +106,14 @@ async def _run(ledger: Ledger, connect: Connect, concurrency: int, webhook: str 
     if webhook is not None:
         send = sending.Webhook(webhook, os.environ.get(_SECRET, ""))
     async with connect() as client:
-        runner = Runner(ledger=ledger, observe=client.observe, trigger=client.sync, send=send, concurrency=concurrency)
+        runner = Runner(
+            ledger=ledger,
+            observe=client.observe,
+            trigger=client.sync,
+            send=send,
+            governed=governed,
+            concurrency=concurrency,
+        )
         try:
             return await runner.run(stop)
         finally:
@@ -109,9 +121,14 @@ async def _run(ledger: Ledger, connect: Connect, concurrency: int, webhook: str 
                 await send.aclose()
 
 
-def _seconds(text: str) -> float:
+def duration_s(text: str) -> float | None:
+    """The seconds of `90min`, `6h` or `1d`; None: it is no duration."""
     found = _DURATION.fullmatch(text.strip())
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    return float(found[1]) * _UNITS[found[2]] if found else None
+
+
+def _seconds(text: str) -> float:
+    seconds = duration_s(text) or 0.0
     if text != _NEVER and not 60 <= seconds <= _LONGEST_S:
         output.refuse("--every: expected `never`, or a duration of a minute to a year, for instance 90min, 6h or 1d")
     return seconds

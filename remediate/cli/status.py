@@ -13,7 +13,7 @@ from remediate.cli.ledger import Address, Policy, opened_ledger
 from remediate.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from remediate.ledger import Overview, Standing
+    from remediate.ledger import FleetStanding, Overview, Standing
 
 __all__ = ["status"]
 
@@ -35,6 +35,7 @@ def status(
     with opened_ledger(ledger, policy, exists=True) as made:
         try:
             found = made.overview() if key is None else made.standing(key)
+            fleet = made.fleet.standing() if key is None else None
         except InputError as error:
             output.complain(str(error))
             raise typer.Exit(output.BAD_INPUT) from None
@@ -45,7 +46,7 @@ def status(
         if as_json:
             typer.echo(dumps(_plain(found)))
             return
-        for line in _fleet(found) if isinstance(found, Overview) else _one(found, now_s):
+        for line in _fleet(found, fleet) if isinstance(found, Overview) else _one(found, now_s):
             output.console().print(line, soft_wrap=True)
 
 
@@ -61,12 +62,16 @@ def _plain(found: Overview | Standing) -> dict[str, Any]:
     return {**attrs.asdict(found, filter=lambda field, _: field.name != "decision"), "decision": decision}
 
 
-def _fleet(found: Overview) -> Iterator[str]:
+def _fleet(found: Overview, fleet: FleetStanding | None) -> Iterator[str]:
     yield f"{found.connections} connections: {found.due} due, {found.held} being looked at"
+    if fleet is not None and fleet.governed.incidents:
+        yield f"held back: {fleet.because()}"
     yield from (f"{count:>8}  {answer}" for answer, count in found.answers.items())
     yield f"{found.waiting} messages wait for delivery" + (
         f", the oldest since {output.duration(found.lag_s)}" if found.waiting else ""
     )
+    if found.withheld:
+        yield f"{found.withheld} notices wait until it is known whether their customers have to be told"
     for one in found.failing:
         yield f"  {printable(one.id, longest=None)}: tried {one.tries} times: {one.fault}"
     if found.late:
@@ -97,8 +102,11 @@ def _one(found: Standing, now_s: float) -> Iterator[str]:
         yield "  held: no sync is triggered until it is released"
     if found.holder is not None:
         yield f"  being looked at by {printable(found.holder)}"
+    if found.held_because is not None:
+        yield f"  held back: {found.held_because}"
     due = "when somebody acts" if found.due_s is None else f"in {output.duration(found.due_s - now_s)}"
-    yield f"  looked at again: {due.replace('in now', 'now')}"
+    if not found.waits:
+        yield f"  looked at again: {due.replace('in now', 'now')}"
     if found.sync_at_s is not None:
         yield f"  next scheduled sync: {_moment(found.sync_at_s)}"
     for notice in state.notices:

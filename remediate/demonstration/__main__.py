@@ -31,6 +31,7 @@ async def _run(setting: Setting) -> None:
                 observe=layer.observe,
                 trigger=layer.sync,
                 send=None,
+                governed=False,  # so many troubles at once, each a connection's own, would pass for an outage
                 concurrency=CONNECTIONS,
                 idle_s=_IDLE_S * setting.speed,
                 sleep=setting.sleep,

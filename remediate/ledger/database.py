@@ -257,7 +257,8 @@ def _prepare(tx: Transaction, *, creates: bool) -> None:
     is_version = meta.c.name == "schema_version"
     found = tx.execute(sa.select(meta.c.value).where(is_version)).scalar()
     for version in range(int(found or SCHEMA_VERSION), SCHEMA_VERSION):
-        tx.execute(sa.text(UPGRADES[version]))
+        for statement in UPGRADES[version]:
+            tx.execute(sa.text(statement))
     tx.execute(sa.delete(meta).where(is_version))
     tx.execute(sa.insert(meta), {"name": "schema_version", "value": str(SCHEMA_VERSION)})
 

@@ -7,12 +7,11 @@ the order in which it was recorded, whoever was at it.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from math import inf, nextafter
 from typing import Final, Self
@@ -33,12 +32,14 @@ from remediate.events import (
     Released,
     Wanted,
 )
-from remediate.ledger import posting, reading, rows
-from remediate.ledger.attempting import Attempt
+from remediate.ledger import attempting, governing, posting, reading, rows
+from remediate.ledger.attempting import TURN_S, Attempt
 from remediate.ledger.database import IN_MEMORY, Database, Transaction
+from remediate.ledger.fleet import FleetBook, parameters
 from remediate.ledger.reading import Journaled, Overview, Standing
-from remediate.ledger.recording import Claim, Recorder, due_again_s
+from remediate.ledger.recording import Claim, Recorder, due_again_s, given_up
 from remediate.ledger.schema import connections, journal
+from remediate.ledger.turning import Later, Turns
 from remediate.observation import Observation
 from remediate.telemetry import Telemetry
 
@@ -48,7 +49,6 @@ LEASE_S: Final = 120.0
 """How long a connection is held, seconds: longer than any call of Layer's client takes."""
 
 _CHUNK: Final = 500
-_PRUNED: Final = 5000
 
 
 class Ledger:
@@ -60,6 +60,7 @@ class Ledger:
         lease_s: for how long, seconds.
         writers: how many threads may write at once.
         outbox: what others are asked for.
+        fleet: who leads the fleet, how it stands, and what operators order.
 
     Args:
         address: a file for SQLite, ``:memory:`` (the default), or a URL (``postgresql://…``).
@@ -95,7 +96,9 @@ class Ledger:
         self.writers = self._database.writers
         self._telemetry = Telemetry()
         self._recorder = Recorder(engine=self.engine, holder=self.holder, lease_s=lease_s)
+        self._turns = Turns(recorder=self._recorder, fleet=parameters(self.engine))
         self.outbox = posting.Outbox(self._database)
+        self.fleet = FleetBook(self._database, self.engine, self.holder, lease_s)
 
     def __enter__(self) -> Self:
         return self
@@ -128,11 +131,15 @@ class Ledger:
             chunk = listed[start : start + _CHUNK]
             self._database.write(partial(rows.enroll, keys=chunk, every_s=every_s))
 
-    def claim(self, limit: int = 1) -> list[Claim]:
-        """Hold connections that are due, the most overdue first; as many as there are, at most `limit`."""
+    def claim(self, limit: int = 1, *, granted: bool = False) -> list[Claim]:
+        """Hold connections that are due, the most overdue first; as many as there are, at most `limit`.
+
+        Args:
+            granted: only those whose attempts the fleet's leader has granted; default False.
+        """
 
         def work(tx: Transaction) -> list[Claim]:
-            leased = rows.lease(tx, rows.due(tx, limit), self.holder, self.lease_s)
+            leased = rows.lease(tx, rows.due(tx, limit, granted=granted), self.holder, self.lease_s)
             claims = [self._recorder.claimed(tx, row) for row in leased]
             return [claim for claim in claims if claim is not None]
 
@@ -142,18 +149,7 @@ class Ledger:
         """Hold this connection, due or not; None: another holds it. One that is not known is remembered."""
         rows.checked_key(key)
 
-        def work(tx: Transaction) -> Claim | None:
-            rows.enroll(tx, [key], None)
-            row = rows.locked(tx, key)
-            if row is None or row.leased_until_s > tx.now_s:
-                return None
-            [leased] = rows.lease(tx, [key], self.holder, self.lease_s)
-            claim = self._recorder.claimed(tx, leased)
-            if claim is None:
-                raise UnreadableStateError("what is remembered of the connection can't be read")
-            return claim
-
-        claim = self._database.write(work)
+        claim = self._database.write(lambda tx: self._turns.held(tx, key))
         if claim is None:
             self._telemetry.conflicted(key)
         return claim
@@ -219,47 +215,59 @@ class Ledger:
             row = rows.locked(tx, claim.key)
             if row is not None and row.token == claim.token and row.leased_until_s > 0:
                 due_s = due_again_s(row, tx.now_s) if again_s is None else tx.now_s + again_s
-                rows.update(tx, claim.key, due_s=due_s, leased_until_s=0.0, holder=None)
+                freed = given_up(tx, row)
+                rows.update(tx, claim.key, due_s=due_s, leased_until_s=0.0, holder=None, **freed)
 
         self._database.write(work)
 
-    @contextmanager
-    def attempt(self, key: str, *, observe: Callable[[str], Observation], by: str = "a job") -> Iterator[Attempt]:
+    def attempt(
+        self, key: str, *, observe: Callable[[str], Observation], by: str = "a job", turn_s: float = TURN_S
+    ) -> AbstractContextManager[Attempt]:
         """For a worker: hold a connection, look at it, and say whether it may be synced now.
 
-        Where it may, trigger a sync within the block, and set the attempt's `answer`.
+        Where it may, trigger a sync within the block, and set the attempt's `answer`. Where runners share the
+        ledger and one of them leads the fleet, the attempt takes its turn among theirs. While the fleet is held,
+        or where its turn does not come, it may not sync: that a sync is wanted is recorded, and a runner
+        carries it out in its turn.
 
         Args:
             key: whose connection it is; one that is not known is remembered.
-            observe: asks the upstream for the status, once; called where nobody else is at it.
+            observe: asks the upstream for the status, once; called where nobody else is at it, in its turn.
             by: who wants the sync, for the journal.
+            turn_s: how long its turn is waited for, real seconds; default 5.
 
         Raises:
             LedgerError: the ledger can't be read or written.
             BaseException: whatever `observe` raises.
         """
-        attempt = Attempt(self, key, self.claim_one(key), by)
-        try:
-            if attempt.is_ours:
-                attempt.saw(observe(key))
-            yield attempt
-        finally:
-            attempt.end()
+        return attempting.blocking(self, key, observe, by, turn_s)
 
-    @asynccontextmanager
-    async def attempt_async(
-        self, key: str, *, observe: Callable[[str], Awaitable[Observation]], by: str = "a job"
-    ) -> AsyncIterator[Attempt]:
+    def attempt_async(
+        self, key: str, *, observe: Callable[[str], Awaitable[Observation]], by: str = "a job", turn_s: float = TURN_S
+    ) -> AbstractAsyncContextManager[Attempt]:
         """As :meth:`attempt`, with `observe` awaited, and nothing that blocks the event loop."""
-        claim = await asyncio.to_thread(self.claim_one, key)
-        attempt = Attempt(self, key, claim, by)
-        try:
-            if attempt.is_ours:
-                seen = await observe(key)
-                await asyncio.to_thread(attempt.saw, seen)
-            yield attempt
-        finally:
-            await asyncio.shield(asyncio.to_thread(attempt.end))
+        return attempting.awaited(self, key, observe, by, turn_s)
+
+    def ask(self, key: str, by: str) -> Claim | Later | None:
+        """Hold a connection for a worker's attempt; None: another holds it.
+
+        Returns:
+            The claim, which :meth:`is_granted` has to allow; or when to come again, while the fleet is held.
+        """
+        rows.checked_key(key)
+        return self._database.write(lambda tx: self._turns.ask(tx, key, by))
+
+    def is_granted(self, claim: Claim) -> bool:
+        """Whether it is the turn of a claim that was asked for."""
+        return self._database.read(lambda tx: self._turns.is_granted(tx, claim))
+
+    def put_off(self, claim: Claim, by: str) -> Later | None:
+        """The turn of a claim was waited for in vain: it is held no longer, and that a sync is wanted is recorded.
+
+        Returns:
+            When to come again; None: its turn has come meanwhile, and it is held.
+        """
+        return self._database.write(lambda tx: self._turns.put_off(tx, claim, by))
 
     def tell(self, key: str, event: Event) -> tuple[Command, ...]:
         """Record what happened to a connection, whoever holds it: somebody mended, holds or releases it.
@@ -318,8 +326,10 @@ class Ledger:
         """
 
         def work(tx: Transaction) -> None:
-            if rows.locked(tx, rows.checked_key(key)) is None:
+            row = rows.locked(tx, rows.checked_key(key))
+            if row is None:
                 raise InputError("no such connection is known", field="key")
+            governing.freed(tx, row)
             posting.forget(tx, key)
             for table in (journal, connections):
                 tx.execute(sa.delete(table).where(table.c.key == key))
@@ -352,20 +362,20 @@ class Ledger:
             partial(reading.history, key=key, after=after, limit=limit, upstream=self.engine.upstream)
         )
 
-    def decisions(self, *, after: int = 0, limit: int = 1000) -> list[Journaled]:
-        """What was decided about any connection, in the order of the journal.
+    def decisions(self, *, after: int = 0, limit: int = 1000, key: str | None = None) -> list[Journaled]:
+        """What was decided about any connection, or about one, in the order of the journal.
 
         Args:
             after: only entries of greater numbers.
             limit: so many at most.
         """
-        return self._database.read(partial(reading.decisions, after=after, limit=limit))
+        return self._database.read(partial(reading.decisions, after=after, limit=limit, key=key))
 
     def prune(self, older_than_s: float) -> int:
         """Forget journal entries and delivered messages of that age, seconds; how many. All else stays."""
         before_s = self.moment() - older_than_s
         gone = self._database.write(lambda tx: tx.execute(posting.delivered_before(before_s)).rowcount)
-        while entries := self._database.write(partial(_prune, before_s=before_s)):
+        while entries := self._database.write(partial(rows.prune, before_s=before_s)):
             gone += entries
         return gone
 
@@ -378,15 +388,6 @@ class Ledger:
             return None if at_s is None else max(0.0, at_s - tx.now_s)
 
         return self._database.read(work)
-
-
-def _prune(tx: Transaction, before_s: float) -> int:
-    """Forget the oldest entries that are old enough, so many at a time that nobody waits for it."""
-    oldest = sa.select(journal.c.id, journal.c.at_s).order_by(journal.c.id).limit(_PRUNED)
-    old = [row.id for row in tx.execute(oldest) if row.at_s < before_s]
-    if old:
-        tx.execute(sa.delete(journal).where(journal.c.id <= max(old), journal.c.at_s < before_s))
-    return len(old)
 
 
 def _checked_said(event: Event) -> None:

@@ -5,8 +5,8 @@ Knows no sender. A message is delivered at least once; its id is how a receiver 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import attrs
 import sqlalchemy as sa
@@ -15,9 +15,12 @@ from remediate.errors import InputError
 from remediate.events import OpenTicket, Request, ResolveTicket
 from remediate.ledger.database import Database, Transaction
 from remediate.ledger.records import kind_of_request, message
-from remediate.ledger.schema import links, outbox, tickets
+from remediate.ledger.schema import WITHHELD, links, outbox, tickets
 
-__all__ = ["Link", "Message", "Outbox", "behind_resolved", "delivered_before", "forget", "post", "resolve", "unlink"]
+__all__ = ["Link", "Message", "Outbox", "behind_resolved", "delivered_before", "forget", "let_all_go", "let_go", "post"]
+__all__ += ["put", "resolve", "unlink", "withdraw"]
+
+_WITHDRAWN: Final = "withdrawn: it was over before anybody was told"
 
 
 @attrs.frozen(kw_only=True)
@@ -26,8 +29,8 @@ class Message:
 
     Attributes:
         id: the same however often it is delivered.
-        kind: `notice`, `ticket_opened` or `ticket_resolved`.
-        key: whose connection it is about.
+        kind: `notice`, `ticket_opened`, `ticket_resolved` or `incident`.
+        key: whose connection it is about; empty where it is about no single one.
         content: JSON.
         tries: how often its delivery was tried before.
     """
@@ -50,8 +53,14 @@ class Link:
     why: str
 
 
-def post(tx: Transaction, key: str, requests: Iterable[Request]) -> None:
-    """Put requests into the outbox; a ticket that is open already is opened by nobody else."""
+def post(
+    tx: Transaction, key: str, requests: Iterable[Request], withholds: Callable[[Request], bool] = lambda _: False
+) -> None:
+    """Put requests into the outbox; a ticket that is open already is opened by nobody else.
+
+    Args:
+        withholds: whether a request is delivered only when the governor says so.
+    """
     for request in requests:
         identity: str | None = request.id
         if isinstance(request, OpenTicket):
@@ -59,12 +68,35 @@ def post(tx: Transaction, key: str, requests: Iterable[Request]) -> None:
         elif isinstance(request, ResolveTicket):
             identity = _closed(tx, request.ticket)
         if identity is not None:
-            _put(tx, key, request, identity)
+            due_s = None if withholds(request) else tx.now_s
+            put(tx, identity, key, kind_of_request(request), message(request, key, tx.now_s, identity), due_s)
 
 
-def _put(tx: Transaction, key: str, request: Request, identity: str) -> None:
-    row = {"id": identity, "key": key, "kind": kind_of_request(request), "created_s": tx.now_s, "due_s": tx.now_s}
-    tx.execute(tx.insert(outbox), row | {"message": message(request, key, tx.now_s, identity), "tries": 0})
+def put(tx: Transaction, identity: str, key: str, kind: str, content: str, due_s: float | None) -> None:
+    """Put a message into the outbox, once; None: it is withheld."""
+    row = {"id": identity, "key": key, "kind": kind, "message": content, "tries": 0}
+    tx.execute(tx.insert(outbox), row | {"created_s": tx.now_s, "due_s": due_s})
+
+
+def let_go(tx: Transaction, keys: Sequence[str]) -> None:
+    """What is withheld about connections is delivered now."""
+    _decide(tx, keys, {"due_s": tx.now_s})
+
+
+def withdraw(tx: Transaction, keys: Sequence[str]) -> None:
+    """What is withheld about connections is delivered to nobody."""
+    _decide(tx, keys, {"delivered_s": tx.now_s, "fault": _WITHDRAWN})
+
+
+def _decide(tx: Transaction, keys: Sequence[str], values: dict[str, Any]) -> None:
+    if keys:
+        mine = sa.update(outbox).where(WITHHELD, outbox.c.key == sa.bindparam("of_key"))
+        tx.execute(mine.values(values), [{"of_key": key} for key in keys])
+
+
+def let_all_go(tx: Transaction) -> None:
+    """All that is withheld is delivered now."""
+    tx.execute(sa.update(outbox).where(WITHHELD), {"due_s": tx.now_s})
 
 
 def _opened(tx: Transaction, key: str, request: OpenTicket) -> str | None:
@@ -107,7 +139,9 @@ def resolve(tx: Transaction, ticket: str, by: str, why: str) -> None:
         raise InputError("no such ticket is known", field="ticket")
     identity = _closed(tx, ticket, by, why)
     if identity is not None:
-        _put(tx, "", ResolveTicket(id=identity, ticket=ticket), identity)
+        resolved = ResolveTicket(id=identity, ticket=ticket)
+        content = message(resolved, "", tx.now_s, identity)
+        put(tx, identity, "", kind_of_request(resolved), content, tx.now_s)
 
 
 def behind_resolved(tx: Transaction) -> list[Link]:

@@ -15,8 +15,9 @@ from remediate.decision import Decision
 from remediate.errors import InputError
 from remediate.events import Event
 from remediate.ledger.database import Transaction
+from remediate.ledger.fleet import read_fleet
 from remediate.ledger.records import read_event, read_state
-from remediate.ledger.schema import UNREADABLE, connections, journal, links, outbox, tickets
+from remediate.ledger.schema import GRANTED, UNREADABLE, WAITING, WITHHELD, connections, journal, links, outbox, tickets
 from remediate.state import State
 from remediate.upstreams import Upstream
 from remediate.wire import from_json
@@ -56,6 +57,9 @@ class Standing:
         sync_at_s: when the next one is.
         holder: who holds it now; None: nobody.
         tickets: the ids of those that are open.
+        waits: whether it waits until the fleet's leader lets it start.
+        held_because: why it does not start now, in words, where it waits or the fleet is held; None: nothing
+            but time keeps it.
     """
 
     key: str
@@ -67,6 +71,8 @@ class Standing:
     sync_at_s: float | None
     holder: str | None
     tickets: tuple[str, ...]
+    waits: bool = False
+    held_because: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +98,8 @@ class Overview:
         answers: how many have which latest answer; `none yet` for those without one.
         unreadable: the keys of those whose state can't be read, a hundred at most.
         late: triggers, as far as the journal goes back, that may have run beside another's.
-        waiting: messages that were not delivered yet.
+        waiting: messages that were not delivered yet, and may be.
+        withheld: messages that wait until the fleet's governor says whether their customers are told.
         lag_s: how long the oldest of them waits, seconds; 0 where none does.
         failing: those whose delivery failed, a hundred at most.
         tickets: those that are open, a hundred at most.
@@ -106,6 +113,7 @@ class Overview:
     unreadable: tuple[str, ...]
     late: int
     waiting: int
+    withheld: int
     lag_s: float
     failing: tuple[Failing, ...]
     tickets: tuple[OpenedTicket, ...]
@@ -137,9 +145,10 @@ def history(tx: Transaction, key: str, after: int, limit: int, upstream: Upstrea
     return [(row.id, read_event(row.kind, row.event, upstream), row.at_s) for row in found]
 
 
-def decisions(tx: Transaction, after: int, limit: int) -> list[Journaled]:
-    """Entries of all connections after a number in which something was decided, oldest first."""
+def decisions(tx: Transaction, after: int, limit: int, key: str | None) -> list[Journaled]:
+    """Entries of all connections, or of one, after a number in which something was decided, oldest first."""
     query = sa.select(journal).where(journal.c.decision.is_not(None), journal.c.id > after)
+    query = query if key is None else query.where(journal.c.key == key)
     return [
         Journaled(
             number=row.id, key=row.key, at_s=row.at_s, event=row.event, history=row.history, decision=row.decision
@@ -159,6 +168,9 @@ def standing(tx: Transaction, key: str) -> Standing | None:
         state = read_state(row.state)
     except InputError:
         state = None
+    fleet = read_fleet(tx) if row.due_s is not None and row.stage != GRANTED else None
+    waits = fleet is not None and row.stage == WAITING
+    is_held = fleet is not None and (waits or fleet.is_held)
     return Standing(
         key=key,
         state=state,
@@ -169,6 +181,8 @@ def standing(tx: Transaction, key: str) -> Standing | None:
         sync_at_s=row.sync_at_s,
         holder=row.holder if row.leased_until_s > tx.now_s else None,
         tickets=tuple(open_ones.scalars()),
+        waits=waits,
+        held_because=fleet.because(row.tenant) if fleet is not None and is_held else None,
     )
 
 
@@ -186,7 +200,7 @@ def overview(tx: Transaction) -> Overview:
     is_due = sa.and_(connections.c.due_s <= tx.now_s, sa.not_(is_held))
     answer = sa.func.coalesce(connections.c.answer, "none yet").label("answer")
     answers = tx.execute(sa.select(answer, sa.func.count().label("many")).group_by(answer).order_by(answer)).all()
-    waits = outbox.c.delivered_s.is_(None)
+    waits = sa.and_(outbox.c.delivered_s.is_(None), outbox.c.due_s.is_not(None))
     oldest_s = tx.execute(sa.select(sa.func.min(outbox.c.created_s)).where(waits)).scalar_one()
     return Overview(
         now_s=tx.now_s,
@@ -197,6 +211,7 @@ def overview(tx: Transaction) -> Overview:
         unreadable=_unreadable(tx),
         late=_count(tx, journal, journal.c.kind == "late"),
         waiting=_count(tx, outbox, waits),
+        withheld=_count(tx, outbox, WITHHELD),
         lag_s=0.0 if oldest_s is None else max(0.0, tx.now_s - oldest_s),
         failing=_failing(tx),
         tickets=_open_tickets(tx),

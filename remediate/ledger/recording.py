@@ -15,17 +15,18 @@ from sqlalchemy.engine import Row
 from remediate.decision import Decision, headline
 from remediate.engine import Engine
 from remediate.errors import InputError, UnreadableStateError
-from remediate.events import Command, Event, Request, Trigger, WaitUntil, Wanted
+from remediate.events import Command, Event, Mended, Request, Trigger, WaitUntil, Wanted
+from remediate.fleet import Repaired
 from remediate.history import History
-from remediate.ledger import posting, rows
+from remediate.ledger import governing, posting, rows
 from remediate.ledger.database import Transaction
 from remediate.ledger.records import kind_of_event, read_state, write_event, write_state
-from remediate.ledger.schema import UNREADABLE, journal
+from remediate.ledger.schema import GRANTED, UNREADABLE, journal
 from remediate.observation import Observation
 from remediate.state import BEFORE, State
 from remediate.wire import dumps, to_json
 
-__all__ = ["Claim", "Recorder", "due_again_s"]
+__all__ = ["Claim", "Recorder", "due_again_s", "given_up"]
 
 _INTO_JOURNAL: Final = sa.insert(journal)
 _UNREADABLE_AGAIN_S: Final = 3600.0
@@ -57,6 +58,15 @@ def due_again_s(row: Row[Any], now_s: float) -> float | None:
     return _due_s(state, state.due_s, row.sync_at_s, now_s)
 
 
+def given_up(tx: Transaction, row: Row[Any]) -> dict[str, Any]:
+    """What changes of a row that is held no longer though nothing was recorded: its attempt goes on if a sync runs."""
+    try:
+        goes_on = row.stage == GRANTED and governing.runs(read_state(row.state))
+    except InputError:
+        goes_on = False
+    return {} if goes_on else governing.freed(tx, row)
+
+
 def _due_s(state: State, at_s: float | None, sync_at_s: float | None, now_s: float) -> float | None:
     return rows.earliest(now_s if state.asked_s == BEFORE else at_s, sync_at_s)
 
@@ -81,7 +91,8 @@ class Recorder:
             state = read_state(row.state)
         except InputError:
             again_s = tx.now_s + _UNREADABLE_AGAIN_S
-            rows.update(tx, row.key, due_s=again_s, leased_until_s=0.0, holder=None, answer=UNREADABLE)
+            freed = governing.freed(tx, row)
+            rows.update(tx, row.key, due_s=again_s, leased_until_s=0.0, holder=None, answer=UNREADABLE, **freed)
             return None
         wants = row.sync_at_s is not None and row.sync_at_s <= tx.now_s
         return Claim(key=row.key, token=row.token, state=state, wants_sync=wants)
@@ -94,7 +105,8 @@ class Recorder:
             state = read_state(row.state)
         except InputError:
             raise UnreadableStateError("what is remembered of the connection can't be read") from None
-        version, was_open = row.version, state.is_open
+        before, version = state, row.version
+        events = governing.resumed(row, events, token)
         latest = {"decision": row.decision, "answer": row.answer}
         requests: list[Request] = []
         entries: list[dict[str, Any]] = []
@@ -117,12 +129,34 @@ class Recorder:
             entry = self._entry(state, event, version, tx.now_s, token)
             entries.append(entry | {"decision": text, "history": text and dumps(attrs.asdict(histories[-1]))})
         tx.execute(_INTO_JOURNAL, entries)
-        posting.post(tx, row.key, requests)
-        if was_open and not state.is_open:
+        posting.post(tx, row.key, requests, lambda request: governing.withholds(row, request))
+        if before.is_open and not state.is_open:
             posting.unlink(tx, row.key)
+            posting.withdraw(tx, [row.key])
+        commands = (*requests, last)
         changed = {"version": version, "state": write_state(state), **latest}
+        changed |= self._governed(tx, row, before, state, events, commands, token)
         rows.update(tx, row.key, **changed, **self._next(tx, row, last, state, events, token))
-        return (*requests, last)
+        return commands
+
+    def _governed(
+        self,
+        tx: Transaction,
+        row: Row[Any],
+        before: State,
+        after: State,
+        events: Sequence[Event],
+        commands: Sequence[Command],
+        token: int | None,
+    ) -> dict[str, Any]:
+        """Tell the governor what it is to know, and nobody where there is none."""
+        if token is None:
+            if any(isinstance(one, Mended) for one in events) and governing.is_governed(tx):
+                governing.tell(tx, [Repaired(key=row.key)])
+            return {}
+        values, told = governing.outcome(row, before, after, events, commands)
+        governing.tell(tx, told)
+        return values
 
     def _entry(self, state: State, event: Event, version: int, now_s: float, token: int | None) -> dict[str, Any]:
         return {

@@ -16,16 +16,20 @@ from sqlalchemy.engine import Row
 from remediate.errors import InputError
 from remediate.ledger.database import Transaction, now
 from remediate.ledger.records import write_state
-from remediate.ledger.schema import connections
+from remediate.ledger.schema import GRANTED, connections, journal
 from remediate.state import State
 
-__all__ = ["checked_key", "checked_text", "due", "earliest", "enroll", "lease", "locked", "slot", "update"]
+__all__ = ["IS_GRANTED", "checked_key", "checked_text", "due", "earliest", "enroll", "lease", "locked", "prune", "slot"]
+__all__ += ["update"]
 
 
 _LONGEST_KEY: Final = 512
+_PRUNED: Final = 5000
 _MINE: Final = connections.c.key == sa.bindparam("of_key")
 _LOCKED: Final = sa.select(connections, now().label("read_at_s")).where(_MINE).with_for_update()
 _CHANGED: Final = sa.update(connections).where(_MINE)
+IS_GRANTED: Final = sa.and_(connections.c.stage == GRANTED, connections.c.leased_until_s == 0)
+"""Connections whose attempts may go on, and that nobody holds."""
 
 
 def enroll(tx: Transaction, keys: Sequence[str], every_s: float | None) -> None:
@@ -88,11 +92,16 @@ def locked(tx: Transaction, key: str) -> Row[Any] | None:
     return row
 
 
-def due(tx: Transaction, limit: int) -> list[str]:
-    """Connections that are due, the most overdue first, locked. What is held is due when its lease ends."""
+def due(tx: Transaction, limit: int, *, granted: bool) -> list[str]:
+    """Connections that are due, the most overdue first, locked. What is held is due when its lease ends.
+
+    Args:
+        granted: only those whose attempts the governor has granted, and that nobody holds.
+    """
+    which = IS_GRANTED if granted else sa.true()
     query = (
         sa.select(connections.c.key)
-        .where(connections.c.due_s <= tx.now_s)
+        .where(which, connections.c.due_s <= tx.now_s)
         .order_by(connections.c.due_s)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -120,3 +129,12 @@ def update(tx: Transaction, key: str, **values: object) -> None:
 def earliest(*moments: float | None) -> float | None:
     """The first of them; None: there is none."""
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def prune(tx: Transaction, before_s: float) -> int:
+    """Forget the oldest journal entries that are old enough, so many at a time that nobody waits for it; how many."""
+    oldest = sa.select(journal.c.id, journal.c.at_s).order_by(journal.c.id).limit(_PRUNED)
+    old = [row.id for row in tx.execute(oldest) if row.at_s < before_s]
+    if old:
+        tx.execute(sa.delete(journal).where(journal.c.id <= max(old), journal.c.at_s < before_s))
+    return len(old)

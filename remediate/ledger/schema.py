@@ -7,15 +7,35 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, and_, text
 
-__all__ = ["SCHEMA_VERSION", "UNREADABLE", "UPGRADES", "connections", "journal", "links", "meta", "metadata", "outbox"]
-__all__ += ["tickets"]
+__all__ = ["FREE", "GRANTED", "SCHEMA_VERSION", "UNREADABLE", "UPGRADES", "WAITING", "WITHHELD", "connections"]
+__all__ += ["fleet_events", "fleet_orders", "governors", "journal", "links", "meta", "metadata", "outbox", "tickets"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
-UPGRADES: Final = {1: "ALTER TABLE remediate_journal ADD COLUMN history TEXT"}
-"""What makes of each version the next."""
+_WITHHELD: Final = "due_s IS NULL AND delivered_s IS NULL"
+
+UPGRADES: Final = {
+    1: ("ALTER TABLE remediate_journal ADD COLUMN history TEXT",),
+    2: (
+        "ALTER TABLE remediate_connections ADD COLUMN stage INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE remediate_connections ADD COLUMN start BIGINT",
+        "ALTER TABLE remediate_connections ADD COLUMN overdue_s DOUBLE PRECISION",
+        "ALTER TABLE remediate_connections ADD COLUMN repairs TEXT",
+        "ALTER TABLE remediate_connections ADD COLUMN tenant TEXT",
+        "CREATE INDEX remediate_connections_stage ON remediate_connections (stage, due_s)",
+        f"CREATE INDEX remediate_outbox_withheld ON remediate_outbox (key) WHERE {_WITHHELD}",
+    ),
+}
+"""What makes of each version the next. Tables that are new are created before."""
+
+FREE: Final = 0
+"""A connection that waits for no start, and has none."""
+WAITING: Final = 1
+"""One that waits for a start: the governor knows of it."""
+GRANTED: Final = 2
+"""One whose attempt may go on."""
 
 UNREADABLE: Final = "unreadable"
 """The answer of a connection whose state can't be read."""
@@ -43,7 +63,13 @@ connections: Final = Table(
     Column("token", BigInteger, nullable=False),  # of the latest lease; grows with each
     Column("holder", Text),
     Column("leased_until_s", Double, nullable=False),  # 0: to nobody
+    Column("stage", Integer, nullable=False, server_default="0"),
+    Column("start", BigInteger),  # the number of the start that was granted
+    Column("overdue_s", Double),  # since when it waits, over all attempts until it rests
+    Column("repairs", Text),  # the incident whose end repairs it as soon as it is looked at
+    Column("tenant", Text),
     Index("remediate_connections_due", "due_s"),
+    Index("remediate_connections_stage", "stage", "due_s"),
 )
 
 _LATE: Final = text("kind = 'late'")
@@ -96,10 +122,50 @@ outbox: Final = Table(
     Column("kind", Text, nullable=False),
     Column("message", Text, nullable=False),  # JSON
     Column("created_s", Double, nullable=False),
-    Column("due_s", Double),  # when to try; null: it was delivered
+    Column("due_s", Double),  # when to try; null: it was delivered, or is withheld until the governor says
     Column("tries", Integer, nullable=False),
     Column("delivered_s", Double),
     Column("fault", Text),  # why the latest try failed
     Index("remediate_outbox_due", "due_s"),
     Index("remediate_outbox_delivered", "delivered_s"),
+    Index("remediate_outbox_withheld", "key", sqlite_where=text(_WITHHELD), postgresql_where=text(_WITHHELD)),
+)
+
+WITHHELD: Final = and_(outbox.c.due_s.is_(None), outbox.c.delivered_s.is_(None))
+"""Which messages wait for the governor's word."""
+
+governors: Final = Table(
+    "remediate_governors",
+    metadata,
+    Column("id", Integer, primary_key=True),  # there is one
+    Column("name", Text, nullable=False),
+    Column("holder", Text),  # who leads
+    Column("leased_until_s", Double, nullable=False),  # 0: nobody leads
+    Column("fence", BigInteger, nullable=False),  # grows with every leader
+    Column("version", BigInteger, nullable=False),  # how many steps there were
+    Column("wake_s", Double),  # when to step though nothing happens
+    Column("snapshot", Text),  # JSON; null: none yet
+    Column("standing", Text),  # JSON, for people
+)
+
+fleet_events: Final = Table(
+    "remediate_fleet_events",  # what the governor is still to be told
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("event", Text, nullable=False),  # JSON
+)
+
+fleet_orders: Final = Table(
+    "remediate_fleet_orders",  # what operators said
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("order", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("until_s", Double),
+    Column("tenant", Text),
+    Column("taken_s", Double),  # when the governor was told; null: it is yet to be
+    Index("remediate_fleet_orders_taken", "taken_s"),
 )

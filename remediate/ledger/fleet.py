@@ -1,0 +1,185 @@
+"""A ledger's fleet: who leads it, how it stands, and what operators order.
+
+Knows no connection's life.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+import attrs
+import sqlalchemy as sa
+
+from remediate.engine import Engine
+from remediate.errors import InputError
+from remediate.fleet import Fleet, Order, Phase, Trouble
+from remediate.fleet import Standing as Governed
+from remediate.ledger import announcing, governing, posting, wording
+from remediate.ledger.database import Database, Transaction
+from remediate.ledger.leading import Leader, Tenant
+from remediate.ledger.rows import checked_text
+from remediate.ledger.schema import FREE, GRANTED, connections, fleet_events, fleet_orders, governors
+
+__all__ = ["FleetBook", "FleetStanding", "Given", "parameters", "read_fleet"]
+
+_LISTED: Final = 100
+
+
+def parameters(engine: Engine) -> Fleet:
+    """What an engine's policy says of the fleet."""
+    return engine.policy.fleet
+
+
+@attrs.frozen(kw_only=True)
+class FleetStanding:
+    """How a fleet stands, as its leader left it.
+
+    Attributes:
+        now_s: when this was read, by the ledger's clock.
+        leader: who leads; None: nobody does now, and nothing is granted until somebody does.
+        governed: what the governor says.
+        orders: how many of the operators' orders it was not told yet.
+    """
+
+    now_s: float
+    leader: str | None
+    governed: Governed
+    orders: int
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing starts but canaries and probes."""
+        return self.leader is not None and self.governed.phase in (Phase.CONFIRMING, Phase.OPEN)
+
+    def because(self, tenant: str | None = None) -> str:
+        """Why a connection that is due does not start now, in words.
+
+        Args:
+            tenant: whose it is; None: nobody's.
+        """
+        if self.leader is None:
+            return "nobody leads the fleet, so nothing starts until a runner does"
+        mine = [one for one in self.governed.incidents if one.trouble != Trouble.MISSING]
+        incident = next((one for one in mine if one.tenant is None or one.tenant == tenant), None)
+        return wording.reason(self.governed, incident, self.now_s)
+
+
+@attrs.frozen(kw_only=True)
+class Given:
+    """An order that was given.
+
+    Attributes:
+        taken_s: when the governor was told; None: it is yet to be.
+    """
+
+    number: int
+    at_s: float
+    order: Order
+    by: str
+    why: str
+    until_s: float | None
+    tenant: str | None
+    taken_s: float | None
+
+
+class FleetBook:
+    """What a ledger keeps of its fleet. Safe to share between threads."""
+
+    def __init__(self, database: Database, engine: Engine, holder: str, lease_s: float) -> None:
+        self._database, self._engine, self._holder, self._lease_s = database, engine, holder, lease_s
+
+    def leader(self, tenant: Tenant | None = None) -> Leader:
+        """One who would lead the fleet, a quarter of the ledger's lease at a time.
+
+        Args:
+            tenant: whose neighbour a connection is; None: there are no tenants.
+        """
+        now_s = int(self._database.moment())
+        return Leader(
+            self._database,
+            fleet=parameters(self._engine),
+            name=f"{self._engine.policy.name}/fleet/{now_s}",
+            holder=self._holder,
+            lease_s=self._lease_s / 4,
+            tenant=tenant,
+        )
+
+    def standing(self) -> FleetStanding | None:
+        """How the fleet stands; None: no governor was ever asked."""
+        return self._database.read(read_fleet)
+
+    def order(
+        self, order: Order, *, by: str, why: str = "", until_s: float | None = None, tenant: str | None = None
+    ) -> None:
+        """Record an operator's order, for whoever leads.
+
+        Args:
+            until_s: as of :class:`~remediate.fleet.Ordered`, by the ledger's clock.
+
+        Raises:
+            InputError: nobody says so, or the time is none.
+        """
+        checked_text(why, "why")
+        if not checked_text(by, "by").strip():
+            raise InputError("expected who says so", field="by")
+        if until_s is not None and not abs(until_s) < inf:
+            raise InputError("expected a time in seconds", field="until_s")
+        said = {"order": Order(order).value, "by": by, "why": why, "until_s": until_s, "tenant": tenant}
+        self._database.write(lambda tx: tx.execute(sa.insert(fleet_orders), said | {"at_s": tx.now_s}))
+
+    def orders(self, limit: int = _LISTED) -> list[Given]:
+        """What was ordered, the latest first; so many at most."""
+        query = sa.select(fleet_orders).order_by(fleet_orders.c.id.desc()).limit(limit)
+
+        def work(tx: Transaction) -> list[Given]:
+            found = tx.execute(query).mappings()
+            return [Given(number=one["id"], **{n: one[n] for n in _GIVEN}) for one in found]
+
+        return [attrs.evolve(one, order=Order(one.order)) for one in self._database.read(work)]
+
+    def dismiss(self) -> bool:
+        """Do without a governor, where nobody leads: what it withheld is delivered; whether there was one.
+
+        Everybody who remedies this ledger has to do without one, or the next who does not asks for a new one.
+        """
+
+        def work(tx: Transaction) -> bool:
+            row = tx.row(sa.select(governors).with_for_update())
+            if row is None or row.leased_until_s > tx.now_s:
+                return False
+            for table in (governors, fleet_events):
+                tx.execute(sa.delete(table))
+            tx.execute(sa.update(connections).where(connections.c.stage != FREE), {"stage": FREE, "start": None})
+            posting.let_all_go(tx)
+            return True
+
+        return self._database.read(governing.is_governed) and self._database.write(work)
+
+    def next_granted_s(self) -> float | None:
+        """In how many seconds an attempt that was granted goes on, from 0; None: there is none that nobody is at."""
+        first = sa.select(sa.func.min(connections.c.due_s))
+        query = first.where(connections.c.stage == GRANTED, connections.c.leased_until_s == 0)
+
+        def work(tx: Transaction) -> float | None:
+            at_s = tx.execute(query).scalar_one()
+            return None if at_s is None else max(0.0, at_s - tx.now_s)
+
+        return self._database.read(work)
+
+
+_GIVEN: Final = ("at_s", "order", "by", "why", "until_s", "tenant", "taken_s")
+
+
+def read_fleet(tx: Transaction) -> FleetStanding | None:
+    """How the fleet stands; None: no governor was ever asked, or it has not begun."""
+    row = tx.row(sa.select(governors))
+    if row is None or row.standing is None:
+        return None
+    untaken = sa.select(sa.func.count()).select_from(fleet_orders).where(fleet_orders.c.taken_s.is_(None))
+    return FleetStanding(
+        now_s=tx.now_s,
+        leader=row.holder if row.leased_until_s > tx.now_s else None,
+        governed=announcing.read_standing(row.standing),
+        orders=int(tx.execute(untaken).scalar_one()),
+    )

@@ -1,0 +1,133 @@
+"""What the governor is told: how attempts that it granted have ended, and what else happens to connections.
+
+Knows rows and states, and not what the governor makes of it. All is written in the transaction of what it
+comes from, and taken by whoever leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from remediate.decision import Evidence, Owner
+from remediate.events import Command, Event, Mended, Notify, Observed, Refused, Request, WaitUntil
+from remediate.fleet import Ended, Repaired, Telling, Wants, Withdrawn
+from remediate.fleet import Event as Told
+from remediate.ledger.database import Transaction
+from remediate.ledger.schema import FREE, GRANTED, WAITING, fleet_events, governors
+from remediate.observation import Observation
+from remediate.state import State
+from remediate.wire import dumps
+
+__all__ = ["ENDED_BY", "freed", "is_governed", "outcome", "read_told", "resumed", "runs", "tell"]
+__all__ += ["withholds"]
+
+ENDED_BY: Final = "the end of an incident"
+"""Who repairs the connections that were in it."""
+
+_KINDS: Final[Mapping[str, type[Any]]] = {
+    "ended": Ended,
+    "wants": Wants,
+    "withdrawn": Withdrawn,
+    "repaired": Repaired,
+    "telling": Telling,
+}
+_KIND_OF: Final = {cls: kind for kind, cls in _KINDS.items()}
+_EXISTS: Final = sa.select(sa.literal(1)).select_from(governors).limit(1)
+
+
+def is_governed(tx: Transaction) -> bool:
+    """Whether a governor was ever asked in this ledger, and was not dismissed since."""
+    return tx.row(_EXISTS) is not None
+
+
+def tell(tx: Transaction, events: Iterable[Told]) -> None:
+    """Tell the governor, in this order."""
+    told = [{"kind": _KIND_OF[type(one)], "event": dumps(attrs.asdict(one))} for one in events]
+    if told:
+        tx.execute(sa.insert(fleet_events), told)
+
+
+def read_told(kind: str, text: str) -> Told | None:
+    """What was told; None: a version of this package that is not this one wrote it."""
+    try:
+        fields = msgspec.json.decode(text)
+        if kind == "ended":
+            fields["evidence"] = Evidence(fields["evidence"])
+        event: Told = _KINDS[kind](**fields)
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        return None
+    return event
+
+
+def resumed(row: Row[Any], events: Sequence[Event], token: int | None) -> Sequence[Event]:
+    """What happens to a connection under a lease: an incident that is over repairs it first."""
+    if token is None or not row.repairs:
+        return events
+    return [Mended(by=ENDED_BY, ticket=row.repairs), *events]
+
+
+def withholds(row: Row[Any], request: Request) -> bool:
+    """Whether a request waits until the governor says so: the first notice of a customer does."""
+    is_first = isinstance(request, Notify) and request.audience == Owner.CUSTOMER and request.reminder == 0
+    return bool(is_first and row.stage == GRANTED)
+
+
+def outcome(
+    row: Row[Any], before: State, after: State, events: Sequence[Event], commands: Sequence[Command]
+) -> tuple[dict[str, Any], list[Told]]:
+    """What a record under a lease changes of a row, and what the governor is told of it.
+
+    An attempt goes on while a sync runs whose outcome is not known. Calls that fail and syncs that ended tell
+    of upstream, and so does a look that finds all well, though not of syncs; old trouble that a look shows does not.
+    """
+    values: dict[str, Any] = {"repairs": None} if row.repairs else {}
+    last = commands[-1]
+    if row.stage != GRANTED or not isinstance(last, WaitUntil):
+        return values, []
+    failure = _failure(events)
+    if runs(after) and failure is None and not last.rests:
+        return values, []
+    has_ended = _flies(before) and not _flies(after) and after.refused <= before.refused
+    evidence = Evidence.NONE if last.decision is None else last.decision.evidence
+    if not has_ended and failure is None and evidence != Evidence.ALIVE:
+        evidence = Evidence.NONE
+    ended = Ended(
+        key=row.key,
+        number=row.start,
+        evidence=evidence,
+        synced=has_ended or isinstance(events[-1], Refused),
+        retry_after_s=None if failure is None else failure.retry_after_s,
+    )
+    told = [Telling(key=row.key) for one in commands if not isinstance(one, WaitUntil) and withholds(row, one)]  # type: ignore[arg-type]  # all but the last are requests
+    freed = {"stage": FREE, "start": None, "overdue_s": None if last.rests else row.overdue_s}
+    return values | freed, [ended, *told]
+
+
+def freed(tx: Transaction, row: Row[Any]) -> dict[str, Any]:
+    """What changes of a row whose attempt is over, or that waits no more, with nothing to tell of upstream."""
+    if row.stage == GRANTED:
+        tell(tx, [Ended(key=row.key, number=row.start, evidence=Evidence.NONE, synced=False)])
+    elif row.stage == WAITING:
+        tell(tx, [Withdrawn(key=row.key)])
+    return {"stage": FREE, "start": None}
+
+
+def runs(state: State) -> bool:
+    """Whether a sync runs whose outcome is not known."""
+    return state.syncing_since_s is not None or (state.flight is not None and not state.refused)
+
+
+def _flies(state: State) -> bool:
+    return state.flight is not None or state.syncing_since_s is not None
+
+
+def _failure(events: Sequence[Event]) -> Observation | None:
+    """A call that failed; None: none did."""
+    answers = [one.observation for one in events if isinstance(one, Observed | Refused)]
+    return next((one for one in answers if not one.describes), None)
