@@ -17,12 +17,14 @@ from remediate.cli import (
     diff,
     drift,
     explain,
+    fleet,
     ledger,
     policy,
     replay,
     run,
     sandbox,
     schema,
+    simulate,
     status,
 )
 
@@ -61,12 +63,14 @@ policy.app.command("schema")(schema.schema)
 app.add_typer(policy.app, name="policy")
 app.command("audit")(audit.audit)
 app.command("replay")(replay.replay)
+app.command("simulate")(simulate.simulate)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("repaired")(ledger.repaired)
 app.command("hold")(ledger.hold)
 app.command("release")(ledger.release)
 app.command("forget")(ledger.forget)
+app.add_typer(fleet.app, name="fleet")
 app.command("sandbox")(sandbox.sandbox)
 app.command("demo")(demo.demo)
 
