@@ -61,6 +61,9 @@ GROUPS: Final = (
     ),
     Group("ledger", "A decision recorded in the ledger", "a bare commit of as many bytes, in one row, as durable"),
     Group("due", "32 of 100,000 connections picked that are due", "32 of 1,000"),
+    Group(
+        "fleet", "The fleet's governor, and its simulator", "a push to and a pop from a heap of as many; a bare event"
+    ),
     Group("import", "A fresh interpreter to the first decision", "`import attrs`, less the bare interpreter's start"),
     Group(
         "peers",
@@ -98,6 +101,12 @@ ROWS: Final = (
     Bar("ledger.postgres_driver", "`Ledger.record` to PostgreSQL; the driver's commit"),
     Bar("due.sqlite", "`Ledger.claim(32)` from SQLite", 2),
     Bar("due.postgres", "`Ledger.claim(32)` from PostgreSQL", 2),
+    Bar("fleet.calm", "`Governor.step` with an event, nobody waits, 1,000 connections", 30),
+    Bar("fleet.full_1000", "`Governor.step` with an event, all 1,000 connections wait", 30),
+    Bar("fleet.full_100000", "`Governor.step` with an event, all 100,000 connections wait", 30),
+    Bar("fleet.open", "`Governor.step` with an event, in an outage, 100,000 connections", 30),
+    Bar("fleet.tenants", "`Governor.step` with an event, 100 tenants of 100,000 connections are held", 30),
+    Bar("fleet.day", "`simulate`, a day of 10,000 connections; as many bare events of its clock", 10),
     Bar("import.package", "`import remediate`", 1.5),
     Bar("import.names", "`from remediate import decide, History`"),
     Bar("import.first", "`from remediate import decide`, and a first decision from JSON"),

@@ -83,7 +83,8 @@ def test_a_fleet_comes_to_rest(address: str) -> None:
         def well() -> bool:
             return ledger.overview().answers.get("no_op healthy") == 15
 
-        tally = asyncio.run(runs(url, ledger, clock, well, keys=lambda: keys, send=tell))
+        # Two in three fail at once, which to a governor is an outage: here each connection is alone.
+        tally = asyncio.run(runs(url, ledger, clock, well, keys=lambda: keys, send=tell, governed=False))
         total = sandbox.report().total
         assert (total.futile, total.overlapping) == (0, 0)
         assert total.triggers_received == tally.syncs - 1, "one was limited"

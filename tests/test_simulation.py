@@ -99,6 +99,14 @@ def test_processes_end_where_the_work_is_given_up(engine: Engine) -> None:
 
 
 def test_processes_leave_an_interrupt_to_the_one_that_began_them() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
+    try:
+        _interrupts_are_left()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupts_are_left() -> None:
     with batches._processes(1) as pool:
         with batches._deaf():
             asked = pool.submit(signal.getsignal, signal.SIGINT)

@@ -85,7 +85,7 @@ def test_a_runner_says_how_far_the_outbox_lags_and_traces_its_work(
 
     async def run(ledger: Ledger) -> None:
         stop = asyncio.Event()
-        runner = Runner(ledger=ledger, observe=looks, trigger=looks, send=None, idle_s=0.01)
+        runner = Runner(ledger=ledger, observe=looks, trigger=looks, send=None, idle_s=0.01, governed=False)
         running = asyncio.create_task(runner.run(stop))
         while not ledger.overview().waiting:
             await asyncio.sleep(0.01)

@@ -1,0 +1,3 @@
+"""The governor against what teams use, over incidents on virtual time: ``python -m benchmarks.fleet``."""
+
+from __future__ import annotations
