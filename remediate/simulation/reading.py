@@ -191,8 +191,9 @@ def _problems(scenario: Scenario, raw: Mapping[str, Any]) -> Iterator[str]:
         yield "name: expected up to 60 letters, digits, `.`, `_` and `-`, a letter or digit first: it names a picture"
     if not scenario.summary.isprintable():
         yield "summary: expected text on one line, without control characters"
-    yield from _out_of_range(scenario)
-    if _is_too_much(scenario):
+    beyond = [*_out_of_range(scenario)]
+    yield from beyond
+    if not beyond and _is_too_much(scenario):
         yield f"lasts_s: {_TOO_MUCH}"
     for number, (fault, given) in enumerate(zip(scenario.faults, raw.get("faults", ()), strict=True)):
         for what in _fault_problems(fault, given, scenario):
