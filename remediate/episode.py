@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import attrs
 
+from remediate.attempts import counted_anew, ended, is_lost, is_silent, left_no_trace, replied
 from remediate.decision import Cause, Decision, Escalate, NoOp, Owner, Reauth, Retry
 from remediate.errors import InputError
 from remediate.events import (
@@ -44,8 +45,6 @@ __all__ = ["Lifecycle"]
 Decide = Callable[[Observation, History, str], Decision]
 """What decides: an observation, its history and its key to a decision."""
 
-_LOST: Final = 3
-"""After so many triggers of which nothing was seen, a repair is used up: something else is wrong."""
 
 Step = tuple[State, tuple[Command, ...]]
 
@@ -118,18 +117,16 @@ class Lifecycle:
         seen_before = state.seen
         state = _described(state, _seen(event.observation), asked_s)
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
-            settled_s = flight.at_s + self.cadence.settling_s
-            due_s = min(settled_s, state.now_s + self.cadence.poll_s)
-            return _waiting(evolve(state, due_s=due_s, rests=False))
+            return _waiting(evolve(state, due_s=self._looked_at_s(state, flight), rests=False))
         if _is_running(self.decide(event.observation, NO_HISTORY, state.key)):
             since = state.now_s if state.syncing_since_s is None else state.syncing_since_s
             seen = None if flight is None else attrs.evolve(flight, is_seen=True)
             state = evolve(state, syncing_since_s=since, flight=seen, wanted=False)
-        elif flight is not None and (state.repaired or not state.is_open) and _is_lost(state, flight):
-            state = _left_no_trace(state)
+        elif flight is not None and (state.repaired or not state.is_open) and is_lost(state, flight):
+            state = left_no_trace(state, flight)
         else:
             is_new = seen_before != state.seen
-            state = _ended(_counted_anew(state, is_new=is_new) if event.observation.progressed else state)
+            state = ended(counted_anew(state, is_new=is_new) if event.observation.progressed else state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
 
     def _unanswered(self, state: State, observation: Observation) -> Step:
@@ -144,12 +141,21 @@ class Lifecycle:
 
     def _is_old(self, state: State, flight: Flight) -> bool:
         """Whether the latest answer is that from before the trigger, and may still be so."""
-        return state.asked_s < flight.at_s + self.cadence.settling_s and state.seen == flight.before
+        return state.asked_s < self._settled_s(flight) and state.seen == flight.before
+
+    def _looked_at_s(self, state: State, flight: Flight) -> float:
+        """When to look again while the old answer lingers: often where a sync is known to begin."""
+        settled_s = self._settled_s(flight)
+        return settled_s if is_silent(state, flight) else min(settled_s, state.now_s + self.cadence.poll_s)
+
+    def _settled_s(self, flight: Flight) -> float:
+        """Until when the answer from before a trigger may linger: upstream that refused it knows sooner."""
+        return flight.at_s + (self.cadence.poll_s if flight.is_refused else self.cadence.settling_s)
 
     def _accepted(self, state: State, number: int) -> Step:
         if state.flight is None or state.flight.number != number:
             return _waiting(state)
-        state = evolve(_replied(state, state.flight), refused=0, refused_since_s=None)
+        state = evolve(replied(state, state.flight), refused=0, refused_since_s=None)
         return _later(state, self.cadence.poll_s)
 
     def _refused(self, state: State, event: Refused) -> Step:
@@ -163,10 +169,17 @@ class Lifecycle:
         decision = self.decide(event.observation, history, state.key)
         state = evolve(state, refused=state.refused + 1, refused_since_s=since)
         if isinstance(decision, NoOp) and decision.cause in (Cause.UNCONFIRMED, Cause.IN_PROGRESS):
-            return _later(_replied(state, flight), decision.look_again_s, decision)
+            return self._unconfirmed(state, flight, decision, event.observation)
         if isinstance(decision, Retry):
             return self._nothing_ran(state, decision)
-        return self._answered(_ended(state), decision)
+        return self._answered(ended(state), decision)
+
+    def _unconfirmed(self, state: State, flight: Flight, decision: NoOp, observation: Observation) -> Step:
+        """A sync may run: a look comes first. What upstream itself refused has settled by the first look."""
+        if decision.cause == Cause.IN_PROGRESS or not observation.is_refusal:
+            return _later(replied(state, flight), decision.look_again_s, decision)
+        wait_s = max(decision.look_again_s or 0.0, self.cadence.poll_s)
+        return _later(replied(state, flight, is_refused=True), wait_s, decision)
 
     def _nothing_ran(self, state: State, decision: Retry) -> Step:
         """The attempt counts, but a repair is not used up by a trigger that never started anything."""
@@ -311,53 +324,6 @@ def _opened(state: State) -> State:
     if state.is_open:
         return state
     return evolve(state, episode=state.episode + 1, failing_since_s=state.now_s, wanted=False)
-
-
-def _replied(state: State, flight: Flight) -> State:
-    """The first answer to a trigger: it may have been received as late as now, so the old answer lingers from here."""
-    if flight.is_answered:
-        return state
-    return evolve(state, flight=attrs.evolve(flight, at_s=state.now_s, is_answered=True))
-
-
-def _ended(state: State) -> State:
-    """No sync is running. If one was, that attempt has ended, and a repair before it is used up."""
-    if state.flight is None and state.syncing_since_s is None:
-        return state
-    is_stale = state.flight is not None and state.flight.is_stale
-    return evolve(
-        state,
-        flight=None,
-        syncing_since_s=None,
-        attempt_ended_s=state.now_s if state.is_open and not is_stale else state.attempt_ended_s,
-        repaired=state.repaired and is_stale,
-    )
-
-
-def _counted_anew(state: State, *, is_new: bool) -> State:
-    """Progress that is news starts the count of attempts anew. How long it fails counts on, so there is an end."""
-    was_running = state.syncing_since_s is not None or (state.flight is not None and state.flight.is_seen)
-    return evolve(state, attempts=0) if is_new or was_running else state
-
-
-def _is_lost(state: State, flight: Flight) -> bool:
-    """Whether nobody knows that a trigger was received, and nothing was seen of it in the settling time."""
-    is_silent = not flight.is_answered or state.refused > 0
-    is_unseen = not flight.is_seen and state.syncing_since_s is None and state.seen == flight.before
-    return is_silent and is_unseen and state.refused < _LOST
-
-
-def _left_no_trace(state: State) -> State:
-    """As no sync has followed, one still may: whoever gave the trigger died before it was sent."""
-    return evolve(
-        state,
-        flight=None,
-        wanted=not state.is_open,
-        attempts=0,
-        attempt_ended_s=state.now_s if state.is_open else None,
-        refused=state.refused + 1,
-        refused_since_s=state.now_s if state.refused_since_s is None else state.refused_since_s,
-    )
 
 
 def _closed(state: State, decision: NoOp) -> Step:

@@ -96,6 +96,11 @@ class Observation(ABC):
         return False
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether it is upstream's own word that a call failed, so nothing of it is on its way; default False."""
+        return False
+
+    @property
     @abstractmethod
     def repeats(self) -> str:
         """What a retry decided about this observation does again."""

@@ -51,7 +51,7 @@ class _Attempts:
 
 def _open() -> _Attempts:
     attempts = _Attempts()
-    attempts.fail(6)
+    attempts.fail(3 + Fleet().canaries)
     assert attempts.circuits.everyone.phase == Phase.OPEN
     assert attempts.opened() == [Trouble.UPSTREAM]
     return attempts

@@ -25,7 +25,7 @@ class Fleet:
         refused_calm: the share whose authorisation is refused while upstream is well; default 0.005.
         refused_down: the share while upstream refuses everyone; default 0.8.
         refused_suspicion: as `suspicion`; default 15, which is three refusals in a row.
-        canaries: attempts that must all fail before an outage is believed, from 1; default 3.
+        canaries: attempts that must all fail before an outage is believed, from 1; default 4.
         probe_first_s: the wait between probes at first, seconds; default 60.
         probe_growth: the wait as a share of how long the outage has lasted; default 0.1, so that the end is
             seen within a tenth of it.
@@ -49,7 +49,7 @@ class Fleet:
     refused_calm: float = 0.005
     refused_down: float = 0.8
     refused_suspicion: float = 15.0
-    canaries: int = 3
+    canaries: int = 4
     probe_first_s: float = 65.0
     probe_growth: float = 0.08
     probe_longest_s: float = 600.0

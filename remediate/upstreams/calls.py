@@ -12,7 +12,7 @@ import attrs
 
 from remediate.errors import InputError
 
-__all__ = ["FAILED_FROM", "HttpBucket", "Transport", "bucket_of", "is_http_status"]
+__all__ = ["FAILED_FROM", "HttpBucket", "Transport", "bucket_of", "is_http_status", "is_refusal"]
 
 FAILED_FROM: Final = 300
 """From this HTTP status on an answer is a failure, whatever its body is."""
@@ -51,12 +51,18 @@ class HttpBucket(StrEnum):
 
 
 _BY_HUNDREDS: Final = {3: HttpBucket.REDIRECT, 4: HttpBucket.OTHER_CLIENT_ERROR, 5: HttpBucket.OTHER_SERVER_ERROR}
+_GATEWAYS: Final = (502, 504)
 _BY_STATUS: Final = {int(bucket): bucket for bucket in HttpBucket if bucket.isdigit()}
 
 
 def bucket_of(http_status: int) -> HttpBucket | None:
     """The bucket of a status from 100 to 599; below 300 the answer is no failure by its status: None."""
     return _BY_STATUS.get(http_status) or _BY_HUNDREDS.get(http_status // 100)
+
+
+def is_refusal(http_status: int | None) -> bool:
+    """Whether it is upstream's own word that a call failed: a gateway's says nothing of what lies behind it."""
+    return http_status is not None and http_status >= FAILED_FROM and http_status not in _GATEWAYS
 
 
 def is_http_status(_: object, field: attrs.Attribute[Any], value: object) -> None:

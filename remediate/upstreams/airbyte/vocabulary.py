@@ -24,7 +24,7 @@ from remediate.observation import (
     is_text,
     member,
 )
-from remediate.upstreams.calls import HttpBucket, Transport, bucket_of, is_http_status
+from remediate.upstreams.calls import HttpBucket, Transport, bucket_of, is_http_status, is_refusal
 
 __all__ = ["ApiFailure", "AttemptStatus", "Call", "ConnectionStatus", "ConnectionSyncStatus", "FailureOrigin"]
 __all__ += ["FailureType", "JobStatus", "Sync"]
@@ -263,6 +263,11 @@ class ApiFailure(Observation):
     )
     transport: Transport | None = attrs.field(default=None, converter=_transport, validator=is_member(Transport))
     retry_after_s: float | None = attrs.field(default=None, validator=is_number)
+
+    @property
+    def is_refusal(self) -> bool:
+        """An HTTP status that upstream itself gave."""
+        return is_refusal(self.http_status)
 
     @property
     def repeats(self) -> str:
