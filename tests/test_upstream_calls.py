@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from remediate import InputError
-from remediate.upstreams.calls import FAILED_FROM, HttpBucket, bucket_of, is_http_status
+from remediate.upstreams.calls import FAILED_FROM, HttpBucket, bucket_of, is_http_status, is_refusal
+from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 
 
 @attrs.frozen
@@ -35,3 +36,12 @@ def test_what_is_no_status_is_refused(status: object) -> None:
 @pytest.mark.parametrize("status", [None, 100, 599])
 def test_a_status_and_none_are_taken(status: object) -> None:
     assert Answered(status).status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "refuses"), [(None, False), (200, False), (299, False), (300, True), (500, True), (502, False)]
+)
+def test_a_gateway_s_word_and_no_failure_at_all_are_no_refusal(status: int | None, refuses: bool) -> None:
+    assert is_refusal(status) == refuses
+    assert ApiFailure(http_status=status).is_refusal == refuses
+    assert not ConnectionStatus().is_refusal

@@ -94,6 +94,15 @@ ENTRIES: Final = (
     ),
     Entry(
         scenario=_scenario(
+            "brown-out-syncs",
+            "for 2 h, calls are answered and three syncs in ten fail",
+            attrs.evolve(_BROWN, at=Place.SYNCS),
+        ),
+        judged=Judged.LATENESS,
+        has_oracle=False,
+    ),
+    Entry(
+        scenario=_scenario(
             "capacity-drop", "for 2 h, upstream runs 0.3 of what it can", _fault(Wrong.CAPACITY, 2, factor=0.3)
         )
     ),

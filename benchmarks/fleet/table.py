@@ -115,7 +115,7 @@ def verdicts(entries: Sequence[Entry], outcomes: Outcomes, connections: int) -> 
             yield _bar(name, "customers told in vain", 3, [one.told_in_vain for one in ours])
         elif name == "broken-tenants":
             yield _bar(name, "p95 lateness of the others, min", 0.5, [one.late_s / 60 for one in ours])
-        elif name == "brown-out":
+        elif short == "brown-out":
             yield from _against_best(entry, found)
         elif name == "calm-week":
             yield _bar(name, "syncs before re-authorisation", 0, [one.premature for one in ours])
