@@ -227,8 +227,9 @@ class Governor:
             self._queue.release(tenant)
         for _ in self._window.lapse(now_s):
             circuits.lapsed(now_s)
-        self._missing.forget(now_s)
-        circuits.guard(self._missing, now_s)
+        if self._missing.seen or circuits.missing is not None:
+            self._missing.forget(now_s)
+            circuits.guard(self._missing, now_s)
         circuits.advance(now_s)
         if circuits.found:
             self._follow(circuits.fetch())
@@ -320,7 +321,7 @@ class Governor:
         return self._pacer.ready_s(self._now_s, window.rate, window.burst)
 
     def _is_aside(self, tenant: str) -> bool:
-        return self._circuits.holds(tenant) or tenant in self._pacer.tenants
+        return tenant in self._pacer.tenants or self._circuits.holds(tenant)
 
     def _is_fresh(self, key: str, entry: Entry) -> bool:
         """Whether what becomes of this one tells most of everyone: it was well, and no neighbour of it voted."""

@@ -6,7 +6,6 @@ and not saved.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from math import inf
 
 from remediate.fleet.agenda import Agenda
@@ -62,9 +61,9 @@ class Turns:
                 other.probe_s = min(other.probe_s, now_s)
                 self.changed(tenant, now_s)
 
-    def wanted(self, tenant: str) -> None:
+    def wanted(self, tenant: str | None) -> None:
         """A connection of a tenant wants an attempt: if a probe is due, it has somebody now."""
-        if tenant in self._open:
+        if tenant is not None and tenant in self._open:
             self._asking.add(tenant)
 
     def due(self, now_s: float) -> list[str]:
@@ -83,6 +82,9 @@ class Turns:
         """When time alone changes the first of them; inf: never."""
         return self._agenda.next_s()
 
-    def _ordered(self, tenants: Collection[str]) -> list[str]:
+    def _ordered(self, tenants: list[str]) -> list[str]:
         """In the order of the circuits."""
-        return [one for one in self._circuits if one in tenants] if len(tenants) > 1 else list(tenants)
+        if len(tenants) < 2:
+            return tenants
+        chosen = set(tenants)
+        return [one for one in self._circuits if one in chosen]
