@@ -45,7 +45,7 @@ class Agenda:
     def due(self, now_s: float) -> list[str]:
         """The names whose moment has come; they have none any more."""
         names = []
-        while self.next_s() <= now_s:
+        while self._heap and self.next_s() <= now_s:
             _, name = heappop(self._heap)
             del self._moments[name]
             names.append(name)

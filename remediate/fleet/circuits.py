@@ -130,7 +130,7 @@ class Circuits:
         """Take what an end says of everyone, and of its tenant."""
         circuit = self.everyone
         own = self.tenants.get(flight.tenant) if flight.tenant is not None else None
-        says = self._says(event)
+        name, says = whose(event.key, flight.tenant), self._says(event)
         is_probe = flight.number in circuit.out
         circuit.out.pop(flight.number, None)
         if circuit.holds:
@@ -144,9 +144,9 @@ class Circuits:
         if event.evidence in ANSWERS and event.synced:
             self.hurt.pop(event.key, None)
         if says is True or (says is None and event.evidence == Evidence.AUTHORISATION):
-            self.fails.favour(whose(event.key, flight.tenant))
+            self.fails.favour(name)
         if says is True and event.evidence != Evidence.AUTHORISATION:
-            self.refusals.favour(whose(event.key, flight.tenant))
+            self.refusals.favour(name)
         if flight.tenant is not None:
             self.turns.changed(flight.tenant, now_s)
 

@@ -260,8 +260,11 @@ class Governor:
         """Who may be told of what is not, and will not turn out to be, everyone's; when there may be more to tell."""
         if self._circuits.refuses or self._circuits.everyone.phase == Phase.CONFIRMING:
             return inf
-        self._out.tell += self._notices.due(self._now_s)
-        return self._notices.next_s()
+        next_s = self._notices.next_s()
+        if next_s <= self._now_s:
+            self._out.tell += self._notices.due(self._now_s)
+            next_s = self._notices.next_s()
+        return next_s
 
     # -- starts
 
@@ -277,10 +280,10 @@ class Governor:
             if self._queue.entries[key].runs:
                 self._start(key, Purpose.WORK)
                 continue
-            ready_s = self._ready_s()
-            if self._window.has_room and ready_s > self._now_s:
+            ready_s, has_room = self._ready_s(), self._window.has_room
+            if has_room and ready_s > self._now_s:
                 return ready_s
-            if not self._window.has_room or (self._pacer.is_trying and self._window.held):
+            if not has_room or (self._pacer.is_trying and self._window.held):
                 return self._window.next_s()
             self._start(key, Purpose.WORK)
             self._pacer.started(self._now_s)
