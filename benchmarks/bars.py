@@ -106,6 +106,7 @@ ROWS: Final = (
     Bar("fleet.full_100000", "`Governor.step` with an event, all 100,000 connections wait", 30),
     Bar("fleet.open", "`Governor.step` with an event, in an outage, 100,000 connections", 30),
     Bar("fleet.tenants", "`Governor.step` with an event, 100 tenants of 100,000 connections are held", 30),
+    Bar("fleet.paused", "`Governor.step` with an event, 100 tenants of 100,000 connections pause", 30),
     Bar("fleet.day", "`simulate`, a day of 10,000 connections; as many bare events of its clock", 10),
     Bar("import.package", "`import remediate`", 1.5),
     Bar("import.names", "`from remediate import decide, History`"),

@@ -27,6 +27,8 @@ _CALM_S: Final = 3600.0
 _APART_S: Final = 0.1
 _NEIGHBOURS: Final = 100
 _HELD: Final = 100
+_PAUSE_S: Final = 20_000.0
+_BETWEEN_S: Final = 60.0
 
 Told = tuple[float, tuple[Event, ...]]
 
@@ -40,6 +42,7 @@ class _Shift:
         self.now_s = 0.0
         self.told: list[Told] = []
         self._down: set[str] = set()
+        self._limited: set[str] = set()
         self._keys = deque(range(connections))
         self._running: deque[Start] = deque()
 
@@ -55,13 +58,17 @@ class _Shift:
 
     def end(self) -> None:
         start = self._running.popleft()
-        evidence = Evidence.UPSTREAM if start.key.partition("/")[0] in self._down else Evidence.ALIVE
-        self.tell(Ended(key=start.key, number=start.number, evidence=evidence))
+        tenant = start.key.partition("/")[0]
+        evidence = Evidence.UPSTREAM if tenant in self._down | self._limited else Evidence.ALIVE
+        pause_s = _PAUSE_S if tenant in self._limited else None
+        self._limited.discard(tenant)
+        self.tell(Ended(key=start.key, number=start.number, evidence=evidence, retry_after_s=pause_s))
 
-    def rest(self) -> None:
-        while self.now_s < _CALM_S:
+    def rest(self, seconds: float, apart_s: float) -> None:
+        until_s = self.now_s + seconds
+        while self.now_s < until_s:
             self.work()
-            self.now_s += 60.0
+            self.now_s += apart_s
 
     def work(self) -> None:
         """Two events."""
@@ -77,6 +84,12 @@ class _Shift:
                 self._want(whose, len(self.told))
                 if self._running:
                     self.end()
+
+    def limit(self, tenant: str) -> None:
+        """A tenant is turned away, while all others get through."""
+        self._limited.add(tenant)
+        self._want(tenant, len(self.told))
+        self.rest(_BETWEEN_S, 1.0)
 
     def _want(self, tenant: str, number: int) -> None:
         self.tell(Wants(key=f"{tenant}/c{number}", due_s=self.now_s, tenant=tenant))
@@ -104,12 +117,20 @@ def _tenants(shift: _Shift) -> None:
         shift.break_down(f"t{number}")
 
 
+def _paused(shift: _Shift) -> None:
+    """Some tenants whose turn is yet to come pause, each because of a limit of its own, and stay so."""
+    shift.rest(_CALM_S, 1.0)
+    for number in range(_HELD):
+        shift.limit(f"t{_HELD + number}")
+
+
 _STATES: Final[dict[str, tuple[Callable[[_Shift], None], int]]] = {
     "fleet.calm": (_calm, 1_000),
     "fleet.full_1000": (_full, 1_000),
     "fleet.full_100000": (_full, 100_000),
     "fleet.open": (_open, 100_000),
     "fleet.tenants": (_tenants, 100_000),
+    "fleet.paused": (_paused, 100_000),
 }
 
 
@@ -118,7 +139,7 @@ def test_an_event(name: str, measure: Measure) -> None:
     """A second governor is told the same, event by event, as the one whose answers made the events."""
     prepare, connections = _STATES[name]
     shift = _Shift(connections)
-    shift.rest()
+    shift.rest(_CALM_S, 60.0)
     prepare(shift)
     governor = Governor()
     _replay(governor, shift.told)()

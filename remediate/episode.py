@@ -37,7 +37,7 @@ from remediate.events import (
 from remediate.history import NO_HISTORY, History
 from remediate.observation import Observation
 from remediate.policy import Cadence
-from remediate.state import BEFORE, Flight, State, evolve
+from remediate.state import BEFORE, Flight, State, evolve, well
 from remediate.telling import ask, resolve, tell, unresolved
 
 __all__ = ["Lifecycle"]
@@ -328,19 +328,7 @@ def _opened(state: State) -> State:
 
 def _closed(state: State, decision: NoOp) -> Step:
     resolved = resolve(state)
-    fresh = State(
-        key=state.key,
-        now_s=state.now_s,
-        asked_s=state.asked_s,
-        episode=state.episode,
-        triggers=state.triggers,
-        syncing_since_s=state.syncing_since_s,
-        flight=state.flight,
-        held=state.held,
-        seen=state.seen,
-        observes=state.observes,
-    )
-    fresh, (wait,) = _later(fresh, decision.look_again_s, decision, rests=True)
+    fresh, (wait,) = _later(well(state), decision.look_again_s, decision, rests=True)
     return fresh, (*resolved, wait)
 
 

@@ -19,6 +19,7 @@ from remediate.fleet.found import ANSWERS, FAILS, TENANT, Found, whose
 from remediate.fleet.missing import Missing
 from remediate.fleet.parameters import Fleet
 from remediate.fleet.saving import APART
+from remediate.fleet.turns import Turns
 from remediate.fleet.window import Flight
 
 __all__ = ["Circuits"]
@@ -29,10 +30,6 @@ _AFTER_ALARM = 0.6
 """The same, where everyone was suspected and was well."""
 _AGAIN = 2
 """So many failures while a tenant recovers, and all of it is held again."""
-_COHORT_S = 900.0
-"""Tenants whose trouble began within so long of each other's may have it in common."""
-_SHARED = 6
-"""So many tenants are probed at the usual pace; more share it."""
 _DEGRADED = 0.15
 """So large a share of failures is an incident, though others succeed."""
 _WELL = 0.06
@@ -59,6 +56,7 @@ class Circuits:
         missing_announced: whether somebody was told of it.
         refused_in: the latest incident in which everyone was refused.
         found: what was found.
+        turns: whose turn it is, of the tenants.
     """
 
     fleet: Fleet = attrs.field(metadata=APART)
@@ -75,6 +73,7 @@ class Circuits:
     missing_announced: bool = False
     refused_in: str = ""
     found: Found = attrs.field(factory=Found, init=False)
+    turns: Turns = attrs.field(init=False)
 
     @classmethod
     def of(cls, fleet: Fleet, name: str) -> Circuits:
@@ -86,6 +85,7 @@ class Circuits:
         self.fails.calm, self.fails.down, self.fails.threshold = fleet.fails_calm, fleet.fails_down, fleet.suspicion
         self.refusals.calm, self.refusals.down = fleet.refused_calm, fleet.refused_down
         self.refusals.threshold = fleet.refused_suspicion
+        self.turns = Turns(self.tenants)
 
     def fetch(self) -> Found:
         """What was found since this was asked last."""
@@ -117,10 +117,6 @@ class Circuits:
         name = whose(key, tenant)
         return name in self.fails.streaks or name in self.refusals.streaks
 
-    def patience(self) -> float:
-        """How many times the usual wait is between two probes of one tenant."""
-        return max(1.0, sum(1 for one in self.tenants.values() if one.phase == Phase.OPEN) / _SHARED)
-
     def held_by(self, order: int, tenant: str | None) -> str:
         """The incident, now over, that held what came so early; empty: none did."""
         for circuit in (self.everyone, self.tenants.get(tenant) if tenant is not None else None):
@@ -134,7 +130,7 @@ class Circuits:
         """Take what an end says of everyone, and of its tenant."""
         circuit = self.everyone
         own = self.tenants.get(flight.tenant) if flight.tenant is not None else None
-        says = self._says(event)
+        name, says = whose(event.key, flight.tenant), self._says(event)
         is_probe = flight.number in circuit.out
         circuit.out.pop(flight.number, None)
         if circuit.holds:
@@ -148,9 +144,11 @@ class Circuits:
         if event.evidence in ANSWERS and event.synced:
             self.hurt.pop(event.key, None)
         if says is True or (says is None and event.evidence == Evidence.AUTHORISATION):
-            self.fails.favour(whose(event.key, flight.tenant))
+            self.fails.favour(name)
         if says is True and event.evidence != Evidence.AUTHORISATION:
-            self.refusals.favour(whose(event.key, flight.tenant))
+            self.refusals.favour(name)
+        if flight.tenant is not None:
+            self.turns.changed(flight.tenant, now_s)
 
     def lapsed(self, now_s: float) -> None:
         """An attempt has hung for so long that it is waited for no more."""
@@ -208,7 +206,7 @@ class Circuits:
             return
         circuit.by_syncs = event.synced and (was_calm or circuit.by_syncs)
         if tripped:
-            self._trip(Trouble.UPSTREAM, self.fails.since_s)
+            circuit.suspect(Trouble.UPSTREAM, self.fails.since_s)
             return
         if flight.tenant is not None:
             self._tenant_failed(flight.tenant, now_s)
@@ -233,11 +231,7 @@ class Circuits:
         tripped = self.refusals.against(whose(event.key, flight.tenant), event.key, now_s)
         if tripped and not circuit.holds:
             circuit.by_syncs = event.synced
-            self._trip(Trouble.AUTHORISATION, self.refusals.since_s)
-
-    def _trip(self, trouble: Trouble, since_s: float) -> None:
-        """Trouble seems to be everyone's: more attempts are to say so."""
-        self.everyone.suspect(trouble, since_s)
+            circuit.suspect(Trouble.AUTHORISATION, self.refusals.since_s)
 
     def _was_false_alarm(self, now_s: float) -> None:
         threshold = _AFTER_ALARM * self.fleet.suspicion
@@ -272,6 +266,7 @@ class Circuits:
     def _open_tenant(self, tenant: str, since_s: float, now_s: float) -> None:
         if tenant not in self.tenants:
             self._open(self._of(tenant), self._incident(Trouble.UPSTREAM, since_s, tenant, now_s), now_s)
+            self.turns.changed(tenant, now_s)
 
     def _of_tenant(self, flight: Flight, own: Circuit, says: bool | None, now_s: float, arrivals: int) -> None:
         """A probe of a tenant has ended. Where it is well, others that fell ill with it may be so too."""
@@ -281,10 +276,7 @@ class Circuits:
             own.probe_s = now_s
         elif says:
             self._recover(own, now_s, arrivals)
-            alike = [one for one in self.tenants.values() if (one.phase, one.trouble) == (Phase.OPEN, own.trouble)]
-            for other in alike:
-                if abs(other.since_s - own.since_s) < _COHORT_S:
-                    other.probe_s = min(other.probe_s, now_s)
+            self.turns.hasten(own, now_s)
 
     # -- from one phase to another
 
@@ -292,10 +284,13 @@ class Circuits:
         """Let time pass."""
         if self.everyone.is_well(now_s):
             self._close(self.everyone, now_s)
-        for tenant, own in list(self.tenants.items()):
+        for tenant in self.turns.due(now_s):
+            own = self.tenants[tenant]
             if own.is_well(now_s):
                 self._close(own, now_s)
                 del self.tenants[tenant]
+            else:
+                self.turns.changed(tenant, now_s)
 
     def guard(self, missing: Missing, now_s: float) -> None:
         """Many connections that upstream does not know are one incident, until it knows them again."""
@@ -324,6 +319,8 @@ class Circuits:
                 self.muted_s = inf if until_s is None else until_s
             case Order.UNMUTE:
                 self.muted_s = -inf
+        if event.tenant is not None:
+            self.turns.changed(event.tenant, now_s)
 
     def _hold(self, event: Ordered, now_s: float, until_s: float) -> None:
         """An operator holds the fleet, or a tenant; what failed before, while it was held, is repaired too."""

@@ -43,3 +43,6 @@ class Found:
     resumed: list[str] = attrs.field(factory=list)
     recovers: bool = False
     again: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.announced or self.repairs or self.resumed or self.recovers)

@@ -31,7 +31,7 @@ from remediate.fleet.events import (
     Wants,
     Withdrawn,
 )
-from remediate.fleet.found import ANSWERS, FAILS, whose
+from remediate.fleet.found import ANSWERS, FAILS, Found, whose
 from remediate.fleet.missing import Missing
 from remediate.fleet.notices import Notices
 from remediate.fleet.pacer import Pacer
@@ -119,8 +119,7 @@ class Governor:
         self._pass_time(now_s)
         for event in events:
             self._take(event)
-        self._advance()
-        return self._directives()
+        return self._directives(self._advance())
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as plain data that JSON can hold. Restored, it goes on as if nothing had been."""
@@ -159,6 +158,7 @@ class Governor:
             case Wants(key=key, due_s=due_s, tenant=tenant, runs=runs):
                 if key not in self._window.flights:
                     self._queue.add(key, due_s, tenant, runs=runs)
+                    self._circuits.turns.wanted(tenant)
             case Ended():
                 flight = self._window.end(event.key, event.number)
                 if flight is not None:
@@ -220,56 +220,90 @@ class Governor:
         self._clock_s = now_s
         self._circuits.behind_s = self._now_s - now_s
 
-    def _advance(self) -> None:
+    def _advance(self) -> float:
+        """Let time pass; when it alone changes something next."""
         now_s, circuits = self._now_s, self._circuits
         for tenant in self._pacer.resumed(now_s):
             self._queue.release(tenant)
         for _ in self._window.lapse(now_s):
             circuits.lapsed(now_s)
-        self._missing.forget(now_s)
-        circuits.guard(self._missing, now_s)
+        if self._missing.seen or circuits.missing is not None:
+            self._missing.forget(now_s)
+            circuits.guard(self._missing, now_s)
         circuits.advance(now_s)
-        found = circuits.fetch()
+        if circuits.found:
+            self._follow(circuits.fetch())
+        tells_s = self._say()
+        starts_s = self._dispatch()
+        return min(
+            tells_s,
+            starts_s,
+            circuits.everyone.next_s(now_s),
+            circuits.turns.next_s(),
+            self._pacer.resumes_s(),
+            self._missing.next_s() if circuits.missing is not None else inf,
+        )
+
+    def _follow(self, found: Found) -> None:
+        """What the circuits found is announced, and who was held is let go."""
         self._out.announced += found.announced
         for tenant in found.resumed:
             self._queue.release(tenant)
         if found.recovers:
             self._window.begin(again=found.again)
-            tried = self._notices.retry(self._window.number, now_s, refused=circuits.was_refusal)
-            found.repairs.update(dict.fromkeys(tried, circuits.latest))
+            tried = self._notices.retry(self._window.number, self._now_s, refused=self._circuits.was_refusal)
+            found.repairs.update(dict.fromkeys(tried, self._circuits.latest))
         for key, incident in found.repairs.items():
             self._repair(key, incident)
-        if self._may_tell:
-            self._out.tell += self._notices.due(now_s)
-        self._dispatch()
 
-    @property
-    def _may_tell(self) -> bool:
-        """Whether customers may be told what is not, and will not turn out to be, everyone's."""
-        return not self._circuits.refuses and self._circuits.everyone.phase != Phase.CONFIRMING
+    def _say(self) -> float:
+        """Who may be told of what is not, and will not turn out to be, everyone's; when there may be more to tell."""
+        if self._circuits.refuses or self._circuits.everyone.phase == Phase.CONFIRMING:
+            return inf
+        next_s = self._notices.next_s()
+        if next_s <= self._now_s:
+            self._out.tell += self._notices.due(self._now_s)
+            next_s = self._notices.next_s()
+        return next_s
 
     # -- starts
 
-    def _dispatch(self) -> None:
-        now_s, circuits = self._now_s, self._circuits
-        circuit = circuits.everyone
-        while self._wants_canary and (key := self._queue.best(self._is_fresh)) is not None:
-            self._start(key, Purpose.CANARY)
-        while circuit.wants_probe(now_s) and (key := self._queue.best(self._is_fresh)) is not None:
-            self._probe(key, circuit, 1.0)
-        if circuit.holds and self._queue.first() is not None:
-            return
-        for tenant, own in circuits.tenants.items():
-            if own.wants_probe(now_s) and (key := self._queue.first_of(tenant)) is not None:
-                self._probe(key, own, circuits.patience())
+    def _dispatch(self) -> float:
+        """Start who may start; when time alone lets the next one go."""
+        circuit = self._circuits.everyone
+        if circuit.holds:
+            self._test(circuit)
+            if self._queue.first() is not None:
+                return self._window.next_s()
+        self._probe_tenants()
         while (key := self._queue.first()) is not None:
             if self._queue.entries[key].runs:
                 self._start(key, Purpose.WORK)
                 continue
-            if not self._window.has_room or self._ready_s() > now_s or (self._pacer.is_trying and self._window.held):
-                return
+            ready_s, has_room = self._ready_s(), self._window.has_room
+            if has_room and ready_s > self._now_s:
+                return ready_s
+            if not has_room or (self._pacer.is_trying and self._window.held):
+                return self._window.next_s()
             self._start(key, Purpose.WORK)
-            self._pacer.started(now_s)
+            self._pacer.started(self._now_s)
+        return self._window.next_s() if circuit.holds else inf
+
+    def _test(self, circuit: Circuit) -> None:
+        """Nothing leaves the queue but what tells whether there is trouble, and whether it is over."""
+        while self._wants_canary and (key := self._queue.best(self._is_fresh)) is not None:
+            self._start(key, Purpose.CANARY)
+        while circuit.wants_probe(self._now_s) and (key := self._queue.best(self._is_fresh)) is not None:
+            self._probe(key, circuit, 1.0)
+
+    def _probe_tenants(self) -> None:
+        """Probe the tenants that are held alone, where it is time."""
+        turns = self._circuits.turns
+        for tenant in turns.probed(self._now_s):
+            key = self._queue.first_of(tenant)
+            if key is not None:
+                self._probe(key, self._circuits.tenants[tenant], turns.patience)
+                turns.changed(tenant, self._now_s)
 
     @property
     def _wants_canary(self) -> bool:
@@ -290,7 +324,7 @@ class Governor:
         return self._pacer.ready_s(self._now_s, window.rate, window.burst)
 
     def _is_aside(self, tenant: str) -> bool:
-        return self._circuits.holds(tenant) or tenant in self._pacer.tenants
+        return tenant in self._pacer.tenants or self._circuits.holds(tenant)
 
     def _is_fresh(self, key: str, entry: Entry) -> bool:
         """Whether what becomes of this one tells most of everyone: it was well, and no neighbour of it voted."""
@@ -316,21 +350,6 @@ class Governor:
 
     # -- what is asked for
 
-    def _wake_s(self) -> float | None:
-        now_s, circuits = self._now_s, self._circuits
-        moments = [one.next_s(now_s) for one in (circuits.everyone, *circuits.tenants.values())]
-        moments += self._pacer.tenants.values()
-        if circuits.missing is not None:
-            moments.append(self._missing.next_s())
-        if circuits.everyone.holds:
-            moments.append(self._window.next_s())
-        elif self._queue.first() is not None:
-            ready_s = self._ready_s()
-            moments.append(ready_s if ready_s > now_s and self._window.has_room else self._window.next_s())
-        if self._may_tell:
-            moments.append(self._notices.next_s())
-        return self._by_the_clock(min(moments))
-
     def _by_the_clock(self, at_s: float) -> float | None:
         """When the clock will show that so much time has passed, however it is rounded; None: never."""
         if at_s == inf:
@@ -340,11 +359,11 @@ class Governor:
             clock_s += ulp(max(abs(at_s), abs(clock_s)))
         return clock_s
 
-    def _directives(self) -> Directives:
+    def _directives(self, next_s: float) -> Directives:
         out, self._out = self._out, _Out()
         return Directives(
             starts=tuple(out.starts),
-            wake_s=self._wake_s(),
+            wake_s=self._by_the_clock(next_s),
             tell=tuple(out.tell),
             drop=tuple(out.drop),
             repairs=tuple(out.repairs),

@@ -10,6 +10,7 @@ from math import inf
 
 import attrs
 
+from remediate.fleet.agenda import Agenda
 from remediate.fleet.parameters import Fleet
 from remediate.fleet.saving import APART
 
@@ -60,6 +61,11 @@ class Pacer:
     tenants: dict[str, float] = attrs.field(factory=dict)
     passed: deque[float] = attrs.field(factory=deque)
     recent: deque[tuple[str, bool]] = attrs.field(factory=deque)
+    _agenda: Agenda = attrs.field(init=False)
+
+    @_agenda.default
+    def _new_agenda(self) -> Agenda:
+        return Agenda(self.tenants)
 
     def got_through(self, name: str, now_s: float) -> None:
         """An attempt was not turned away."""
@@ -76,6 +82,7 @@ class Pacer:
         if len(away) < _MANY or len(away) < _LARGE * len({one for one, _ in self.recent}):
             if tenant is not None:
                 self.tenants[tenant] = max(self.tenants.get(tenant, -inf), now_s + pause_s)
+                self._agenda.put(tenant, self.tenants[tenant])
             return
         if now_s >= self.until_s:
             pace = max(self._goodput(now_s), 1) * self.fleet.pace_share
@@ -87,10 +94,14 @@ class Pacer:
 
     def resumed(self, now_s: float) -> list[str]:
         """Tenants whose pause is over, from now on."""
-        over = [tenant for tenant, until_s in self.tenants.items() if until_s <= now_s]
+        over = self._agenda.due(now_s)
         for tenant in over:
             del self.tenants[tenant]
         return over
+
+    def resumes_s(self) -> float:
+        """When the next pause of a tenant is over; inf: none pauses."""
+        return self._agenda.next_s()
 
     def ready_s(self, now_s: float, calm_rate: float, burst: float) -> float:
         """When the next start may be.

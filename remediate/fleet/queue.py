@@ -85,7 +85,7 @@ class Queue:
             elif tenant is not None and self.is_held(tenant):
                 heappop(self._heap)
                 del self._shown[tenant]
-            elif self.first_of(tenant) is not None and self._rows[tenant][0] == row:
+            elif self._is_waiting(row):
                 return row[3]
             else:
                 heappop(self._heap)

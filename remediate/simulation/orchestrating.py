@@ -223,7 +223,7 @@ class Governed:
                     self._tickets.add(command.id)
                 self.people.ask(member.connection, command.owner)
         last = commands[-1]
-        if isinstance(last, WaitUntil | Trigger) and last.decision is not None:
+        if isinstance(last, (WaitUntil, Trigger)) and last.decision is not None:
             member.decision = last.decision
         return last
 
