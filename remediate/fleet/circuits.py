@@ -99,13 +99,13 @@ class Circuits:
 
     @property
     def was_refusal(self) -> bool:
-        """Whether everyone was refused, in the latest incident."""
-        return self.everyone.trouble == Trouble.AUTHORISATION
+        """Whether everyone was refused, in the latest incident, or as an operator held them."""
+        return self.everyone.trouble == Trouble.AUTHORISATION or self.everyone.refused
 
     @property
     def refuses(self) -> bool:
         """Whether authorisation is refused to everyone, or may be."""
-        return self.everyone.trouble == Trouble.AUTHORISATION and self.everyone.holds
+        return self.was_refusal and self.everyone.holds
 
     def holds(self, tenant: str | None) -> bool:
         """Whether a tenant is held by a circuit of its own."""
@@ -184,6 +184,7 @@ class Circuits:
     def _confirms(self, now_s: float) -> None:
         circuit = self.everyone
         circuit.voted += 1
+        circuit.voted_s = now_s
         if circuit.voted < self.fleet.canaries:
             return
         if circuit.incident is not None and circuit.incident.trouble == Trouble.DEGRADED:
@@ -208,7 +209,7 @@ class Circuits:
             return
         circuit.by_syncs = event.synced and (was_calm or circuit.by_syncs)
         if tripped:
-            self._trip(Trouble.UPSTREAM, self.fails.since_s)
+            circuit.suspect(Trouble.UPSTREAM, self.fails.since_s, now_s)
             return
         if flight.tenant is not None:
             self._tenant_failed(flight.tenant, now_s)
@@ -233,11 +234,7 @@ class Circuits:
         tripped = self.refusals.against(whose(event.key, flight.tenant), event.key, now_s)
         if tripped and not circuit.holds:
             circuit.by_syncs = event.synced
-            self._trip(Trouble.AUTHORISATION, self.refusals.since_s)
-
-    def _trip(self, trouble: Trouble, since_s: float) -> None:
-        """Trouble seems to be everyone's: more attempts are to say so."""
-        self.everyone.suspect(trouble, since_s)
+            circuit.suspect(Trouble.AUTHORISATION, self.refusals.since_s, now_s)
 
     def _was_false_alarm(self, now_s: float) -> None:
         threshold = _AFTER_ALARM * self.fleet.suspicion
@@ -288,8 +285,11 @@ class Circuits:
 
     # -- from one phase to another
 
-    def advance(self, now_s: float) -> None:
-        """Let time pass."""
+    def advance(self, now_s: float, *, is_idle: bool) -> None:
+        """Let time pass. Where nobody is left who could confirm a suspicion, it is dropped after a while."""
+        if is_idle and self.everyone.is_stale(now_s):
+            self.everyone.stands()
+            self._reset(was_well=False)
         if self.everyone.is_well(now_s):
             self._close(self.everyone, now_s)
         for tenant, own in list(self.tenants.items()):
@@ -304,7 +304,7 @@ class Circuits:
             self.missing_announced = now_s >= self.muted_s
             if self.missing_announced:
                 self.found.announced.append(Opened(incident=self.missing))
-        elif self.missing is not None and not missing.seen:
+        elif self.missing is not None and missing.are_few:
             if self.missing_announced:
                 self.found.announced.append(Closed(incident=self.missing, closed_s=now_s - self.behind_s, failed=0))
             self.missing = None
@@ -329,10 +329,11 @@ class Circuits:
         """An operator holds the fleet, or a tenant; what failed before, while it was held, is repaired too."""
         circuit = self.everyone if event.tenant is None else self._of(event.tenant)
         since_s = circuit.since_s if circuit.holds else now_s
+        refused = event.tenant is None and self.refuses
         self._end(circuit, now_s)
         incident = self._incident(Trouble.OPERATOR, now_s, event.tenant, now_s, event.by, event.why)
         self._open(circuit, incident, now_s, until_s)
-        circuit.since_s = since_s
+        circuit.since_s, circuit.refused = since_s, refused
 
     def _of(self, tenant: str) -> Circuit:
         """A tenant's circuit."""
@@ -342,7 +343,7 @@ class Circuits:
     def _open(self, circuit: Circuit, incident: Incident, now_s: float, probe_s: float | None = None) -> None:
         circuit.incident, circuit.trouble = incident, incident.trouble
         circuit.since_s = incident.since_s + self.behind_s
-        circuit.probed, circuit.was_soon = 0, False
+        circuit.probed, circuit.was_soon, circuit.refused = 0, False, False
         circuit.open(now_s, probe_s)
         if circuit is self.everyone:
             self._reset(was_well=False)

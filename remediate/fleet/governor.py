@@ -228,7 +228,7 @@ class Governor:
             circuits.lapsed(now_s)
         self._missing.forget(now_s)
         circuits.guard(self._missing, now_s)
-        circuits.advance(now_s)
+        circuits.advance(now_s, is_idle=not self._window.held and self._queue.first() is None)
         found = circuits.fetch()
         self._out.announced += found.announced
         for tenant in found.resumed:
