@@ -6,7 +6,7 @@ carried out. One owner steps it; its whole state is saved and restored as plain 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf, ulp
 from typing import Any
 
@@ -122,19 +122,42 @@ class Governor:
         self._advance()
         return self._directives()
 
-    def snapshot(self) -> dict[str, Any]:
-        """The whole state as plain data that JSON can hold. Restored, it goes on as if nothing had been."""
-        saved: dict[str, Any] = plain(self)
+    def snapshot(self, *, waiting: bool = True) -> dict[str, Any]:
+        """The whole state as plain data that JSON can hold. Restored, it goes on as if nothing had been.
+
+        Args:
+            waiting: with those who wait; False: without, so that it does not grow with them. Whoever saves
+                `waiting` beside it, and hands it to :meth:`restore`, has lost nothing. Default True.
+        """
+        saved: dict[str, Any] = plain(self, {} if waiting else {"entries": {}})
         return saved
 
     @classmethod
-    def restore(cls, saved: dict[str, Any], fleet: Fleet | None = None, name: str = "fleet") -> Governor:
+    def restore(
+        cls,
+        saved: dict[str, Any],
+        fleet: Fleet | None = None,
+        name: str = "fleet",
+        waiting: Mapping[str, Entry] | None = None,
+    ) -> Governor:
         """A governor as it was saved, perhaps under other parameters.
+
+        Args:
+            waiting: those who wait; None: as the snapshot has them.
 
         Raises:
             InputError: it is no snapshot of a governor.
         """
-        return restored(cls, saved, {"fleet": fleet or Fleet(), "name": name})
+        governor = restored(cls, saved, {"fleet": fleet or Fleet(), "name": name})
+        if waiting is not None:
+            arrivals = governor._queue.arrivals
+            governor._queue = Queue(entries=dict(waiting), arrivals=arrivals, is_held=governor._is_aside)
+        return governor
+
+    @property
+    def waiting(self) -> Mapping[str, Entry]:
+        """Those who wait for a start, by key; not to be changed."""
+        return self._queue.entries
 
     @property
     def standing(self) -> Standing:
