@@ -61,6 +61,7 @@ GROUPS: Final = (
     ),
     Group("ledger", "A decision recorded in the ledger", "a bare commit of as many bytes, in one row, as durable"),
     Group("due", "32 of 100,000 connections picked that are due", "32 of 1,000"),
+    Group("lead", "A step of the fleet's leader, while 100,000 connections wait", "one while 1,000 do"),
     Group(
         "fleet", "The fleet's governor, and its simulator", "a push to and a pop from a heap of as many; a bare event"
     ),
@@ -101,6 +102,8 @@ ROWS: Final = (
     Bar("ledger.postgres_driver", "`Ledger.record` to PostgreSQL; the driver's commit"),
     Bar("due.sqlite", "`Ledger.claim(32)` from SQLite", 2),
     Bar("due.postgres", "`Ledger.claim(32)` from PostgreSQL", 2),
+    Bar("lead.sqlite", "on SQLite: an attempt is claimed and recorded, `Leader.step` starts another", 5),
+    Bar("lead.postgres", "on PostgreSQL: an attempt is claimed and recorded, `Leader.step` starts another", 5),
     Bar("fleet.calm", "`Governor.step` with an event, nobody waits, 1,000 connections", 30),
     Bar("fleet.full_1000", "`Governor.step` with an event, all 1,000 connections wait", 30),
     Bar("fleet.full_100000", "`Governor.step` with an event, all 100,000 connections wait", 30),

@@ -1,4 +1,4 @@
-"""Recording a decision against a bare commit of the same size; picking what is due from many against few."""
+"""Recording a decision against a bare commit of the same size; picking what is due, and leading, many against few."""
 
 from __future__ import annotations
 
@@ -157,12 +157,46 @@ def _picking(ledger: Ledger, many: int) -> tuple[Work, Work]:
     return lambda: ledger._database.write(lambda tx: tx.execute(again)), pick
 
 
+def _leading(ledger: Ledger, many: int) -> tuple[Work, Work]:
+    """What ends one attempt while so many wait; and the leader's step that follows."""
+    ledger.enroll(f"key-{number:06}" for number in range(many))
+    leader = ledger.fleet.leader()
+    while (led := leader.step()) is not None and led.is_behind:
+        pass
+
+    def end() -> None:
+        for claim in ledger.claim(granted=True):
+            ledger.record(claim, Observed(observation=_WELL, asked_s=ledger.moment(claim)))
+
+    def step() -> None:
+        led = leader.step()
+        if led is None or not led.started:
+            raise RuntimeError("it started nothing")
+
+    return end, step
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"])
+def test_leading(where: str, postgres: str, tmp_path: Path, measure: Measure) -> None:
+    addresses = _addresses(where, postgres, tmp_path, "led")
+    with Ledger(addresses[0]) as many, Ledger(addresses[1]) as few:
+        end, step = _leading(many, 100_000)
+        base_end, base_step = _leading(few, 1_000)
+
+        def base() -> None:
+            base_end()
+            base_step()
+
+        def measured() -> None:
+            end()
+            step()
+
+        measure(f"lead.{where}", lambda _: Round(measured=measured, times=1, base=base, base_times=1), rounds=_ROUNDS)
+
+
 @pytest.mark.parametrize("where", ["sqlite", "postgres"])
 def test_picking_what_is_due(where: str, postgres: str, tmp_path: Path, measure: Measure) -> None:
-    if where == "sqlite":
-        addresses = [str(tmp_path / f"{name}.db") for name in ("many", "few")]
-    else:
-        addresses = [_database(postgres, name) for name in ("many", "few")]
+    addresses = _addresses(where, postgres, tmp_path, "due")
     with Ledger(addresses[0]) as many, Ledger(addresses[1]) as few:
         again, pick = _picking(many, 100_000)
         base_again, base_pick = _picking(few, 1_000)
@@ -173,6 +207,14 @@ def test_picking_what_is_due(where: str, postgres: str, tmp_path: Path, measure:
             return Round(measured=pick, times=1, base=base_pick, base_times=1)
 
         measure(f"due.{where}", fresh, rounds=_ROUNDS)
+
+
+def _addresses(where: str, postgres: str, folder: Path, name: str) -> list[str]:
+    """Two new databases, for many and for few."""
+    names = [f"{name}_{one}" for one in ("many", "few")]
+    if where == "sqlite":
+        return [str(folder / f"{one}.db") for one in names]
+    return [_database(postgres, one) for one in names]
 
 
 def _database(postgres: str, name: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from math import inf
 from typing import Any, cast
 
 import attrs
@@ -88,8 +89,8 @@ class Lifecycle:
                 return self._refused(state, event)
             case Late(number=number):
                 return self._late(state, number)
-            case Mended(ticket=ticket):
-                return self._mended(state, ticket)
+            case Mended():
+                return self._mended(state, event)
             case Wanted():
                 return self._wanted(state)
             case Held():
@@ -146,7 +147,11 @@ class Lifecycle:
     def _looked_at_s(self, state: State, flight: Flight) -> float:
         """When to look again while the old answer lingers: often where a sync is known to begin."""
         settled_s = self._settled_s(flight)
-        return settled_s if is_silent(state, flight) else min(settled_s, state.now_s + self.cadence.poll_s)
+        return settled_s if is_silent(state, flight) else min(settled_s, state.now_s + self._pause_s(state, flight))
+
+    def _pause_s(self, state: State, flight: Flight) -> float:
+        """How long until the next look at a sync: what has just begun may soon be over."""
+        return max(self.cadence.poll_s, (state.now_s - flight.at_s) / 2)
 
     def _settled_s(self, flight: Flight) -> float:
         """Until when the answer from before a trigger may linger: upstream that refused it knows sooner."""
@@ -206,7 +211,7 @@ class Lifecycle:
             return _waiting(state)
         return _observing(evolve(state, wanted=True), self.cadence)
 
-    def _mended(self, state: State, ticket: str) -> Step:
+    def _mended(self, state: State, event: Mended) -> Step:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
         flight = None if state.flight is None else attrs.evolve(state.flight, is_stale=True)
         since = state.now_s if state.is_open else None
@@ -215,14 +220,14 @@ class Lifecycle:
             repaired=True,
             awaits_customer=False,
             attempts=0,
-            attempt_ended_s=None,
+            attempt_ended_s=BEFORE if event.at_once and state.is_open else None,
             failing_since_s=since,
             unanswered=0,
             unanswered_since_s=None,
             refused=0,
             refused_since_s=None,
             flight=flight,
-            tickets=unresolved(state, ticket),
+            tickets=unresolved(state, event.ticket),
         )
         return _observing(state, self.cadence)
 
@@ -239,6 +244,8 @@ class Lifecycle:
                 return self._started(state, decision)
             case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
                 return _closed(state, decision)
+            case NoOp(cause=Cause.IN_PROGRESS, look_again_s=seconds) if state.flight is not None:
+                return _later(state, min(seconds or inf, self._pause_s(state, state.flight)), decision)
             case NoOp(look_again_s=seconds):
                 rests = decision.cause not in (Cause.IN_PROGRESS, Cause.UNCONFIRMED)
                 return _later(state, seconds, decision, rests=rests)

@@ -55,11 +55,13 @@ class Mended:
 
     Attributes:
         ticket: the ticket; should the repair not help, it is asked for again, as is any for the whole fleet.
+        at_once: the trouble was everyone's, and who starts when is another's word: nothing of a wait is left.
     """
 
     by: str
     why: str = ""
     ticket: str = ""
+    at_once: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -74,11 +74,11 @@ def test_anomalies_and_the_pace_are_shown(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     start = SHIPPED.index("[[status.anomalies]]")
     end = SHIPPED.index("[[status.anomalies]]", start + 1)
-    mine.write_text((SHIPPED[:start] + SHIPPED[end:]).replace("poll_s = 10 ", "poll_s = 20 "))
+    mine.write_text((SHIPPED[:start] + SHIPPED[end:]).replace("poll_s = 7 ", "poll_s = 20 "))
     ran = run("layer-quickbooks", str(mine))
     assert "status: other anomalies" in ran.stdout
     assert "is no longer told" in ran.stdout
-    assert "episode.poll_s: 10 → 20" in ran.stdout
+    assert "episode.poll_s: 7 → 20" in ran.stdout
     assert "is told" in run(str(mine), "layer-quickbooks").stdout
 
 

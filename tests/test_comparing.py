@@ -210,8 +210,8 @@ def test_what_a_repair_answers_is_told() -> None:
 
 
 def test_the_pace_of_an_episode_is_told() -> None:
-    found = compare(shipped(), shipped(SHIPPED.replace("poll_s = 10 ", "poll_s = 20 ")))
-    assert [(one.name, one.old, one.new) for one in found.settings] == [("episode.poll_s", 10.0, 20.0)]
+    found = compare(shipped(), shipped(SHIPPED.replace("poll_s = 7 ", "poll_s = 20 ")))
+    assert [(one.name, one.old, one.new) for one in found.settings] == [("episode.poll_s", 7.0, 20.0)]
     assert not found.changes
     assert not found.is_equal
 

@@ -120,7 +120,7 @@ def test_an_outage_is_retried_with_the_policy_s_waits_until_it_passes(drives: Dr
     assert isinstance(first, Retry)
     assert isinstance(second, Retry)
     assert time.waits[0] == pytest.approx(first.delay_s)
-    assert time.waits[1:3] == [10, 30]
+    assert time.waits[1:3] == [7, 7]
     assert 5 <= time.waits[3] <= 120
     assert outcome.decision.action == "no_op"
     assert outcome.state == LIFE.replay("acme", outcome.journal)

@@ -78,7 +78,7 @@ def test_an_outage_is_retried_until_it_passes() -> None:
     at = life.until_triggered(DOWN, 100)
     assert 105 <= at <= 160
     assert life.state.attempts == 1
-    assert life(Accepted(number=1), at + 1)[-1] == WaitUntil(id=f"acme/wait/{at + 11}", at_s=at + 11)
+    assert life(Accepted(number=1), at + 1)[-1] == WaitUntil(id=f"acme/wait/{at + 8}", at_s=at + 8)
     life.sees(SYNCING, at + 11)
     assert life.state.syncing_since_s == at + 11
     life.sees(WELL, at + 50)

@@ -270,7 +270,34 @@ def test_while_an_outage_is_suspected_nobody_is_told_and_nobody_is_woken_for_it(
     driven.want(KEYS[:4])
     driven.answer(UPSTREAM)
     assert driven.governor.standing.phase == Phase.CONFIRMING
-    driven.at(10_000.0)
-    assert (driven.told, driven.wake_s) == ([], None)
+    driven.at(3_599.0)
+    assert (driven.told, driven.wake_s) == ([], 3_600.0)
     driven.say(Ordered(order=Order.CLOSE, by="ann"))
     assert driven.told == ["z"]
+
+
+def test_a_suspicion_that_nobody_is_left_to_confirm_is_dropped() -> None:
+    """Else no customer of a small fleet would be told any more."""
+    driven = Driven.of()
+    driven.want(KEYS[:4])
+    driven.say(Telling(key="z"))
+    driven.answer(UPSTREAM)
+    driven.at(1_000.0)
+    driven.want(["a"])
+    driven.end("a", UPSTREAM)
+    driven.follow(4_599.0, UPSTREAM)
+    assert (driven.told, driven.governor.standing.phase) == ([], Phase.CONFIRMING)
+    driven.follow(4_600.0, UPSTREAM)
+    assert (driven.told, driven.governor.standing.phase) == (["z"], Phase.CLOSED)
+
+
+def test_a_suspicion_is_kept_while_an_attempt_is_under_way() -> None:
+    fleet = Fleet(lapse_s=5_000.0)
+    driven = Driven.of(fleet)
+    driven.want(KEYS[:4])
+    driven.answer(UPSTREAM)
+    driven.want(["a"])
+    driven.follow(4_999.0, None)
+    assert (driven.governor.standing.phase, driven.governor.standing.under_way) == (Phase.CONFIRMING, 1)
+    driven.end("a", ALIVE)
+    assert driven.governor.standing.phase == Phase.CLOSED

@@ -186,6 +186,34 @@ def test_where_everyone_is_refused_nobody_is_told_and_afterwards_those_who_still
     assert set(refused) <= set(driven.repaired)
 
 
+@pytest.mark.parametrize("at", [Phase.CONFIRMING, Phase.OPEN])
+def test_an_operator_who_holds_those_who_are_refused_lets_no_notice_out(at: Phase) -> None:
+    driven = Driven.of()
+    driven.want([f"c{number}" for number in range(20)])
+    while driven.governor.standing.phase != at:
+        driven.answer(AUTHORISATION)
+    driven.say(Telling(key="c0"), Ordered(order=Order.OPEN, by="ann", until_s=7_000.0))
+    assert [one.trouble for one in driven.governor.standing.incidents] == [Trouble.OPERATOR]
+    driven.follow(7_000.0, AUTHORISATION)
+    driven.answer(AUTHORISATION)
+    assert (driven.told, driven.governor.standing.phase) == ([], Phase.OPEN), "a refusal does not end it"
+    driven.say(Ordered(order=Order.CLOSE, by="ann"), Telling(key="c9"))
+    assert {"c0", "c9"} <= set(driven.repaired), "they are tried once more"
+    driven.want(["c0", "c9"])
+    driven.follow(driven.clock_s + 600.0, ALIVE)
+    assert (driven.told, set(driven.dropped)) == ([], {"c0", "c9"})
+    driven.say(Ordered(order=Order.OPEN, by="ann", until_s=0.0), Telling(key="c1"))
+    driven.follow(driven.clock_s + 600.0, None)
+    assert (driven.told, driven.pending) == ([], {"c1"}), "the next day an old answer may still tell of it"
+
+
+def test_an_operator_who_holds_a_fleet_that_was_well_holds_no_notice() -> None:
+    driven = Driven.of()
+    driven.say(Ordered(order=Order.OPEN, by="ann", until_s=7_000.0), Telling(key="c0"))
+    driven.follow(400.0, None)
+    assert driven.told == ["c0"]
+
+
 def test_who_is_about_to_be_told_after_everyone_was_refused_is_tried_first_and_told_in_the_end() -> None:
     driven = Driven.of()
     driven.want([f"c{number}" for number in range(12)])
@@ -234,3 +262,17 @@ def test_the_missing_are_forgotten_after_a_day_though_nobody_asks() -> None:
     assert [one.trouble for one in driven.governor.standing.incidents] == [Trouble.MISSING]
     assert driven.follow(90_000.0, MISSING) < 50
     assert driven.governor.standing.incidents == ()
+
+
+def test_one_that_stays_missing_keeps_no_incident_open() -> None:
+    driven = Driven.of()
+    keys = [f"c{number}" for number in range(5)]
+    driven.say(Sized(connections=5))
+    driven.want(keys)
+    driven.follow(60.0, MISSING)
+    driven.want(keys)
+    for key in list(driven.running):
+        driven.end(key, MISSING if key == "c0" else CONNECTION)
+    driven.follow(driven.clock_s + 60.0, CONNECTION)
+    assert driven.governor.standing.incidents == ()
+    assert list(driven.opened.values()) == [True]

@@ -107,7 +107,7 @@ def test_reset_keeps_what_was_measured() -> None:
 
 def _circuit() -> Circuit:
     circuit = Circuit(fleet=FLEET, name="x")
-    circuit.suspect(Trouble.UPSTREAM, 0.0)
+    circuit.suspect(Trouble.UPSTREAM, 0.0, 0.0)
     circuit.open(0.0)
     return circuit
 
@@ -151,11 +151,11 @@ def test_a_circuit_closes_when_nothing_has_failed_for_long_enough() -> None:
 
 def test_after_a_false_alarm_it_is_as_before() -> None:
     circuit = Circuit(fleet=FLEET, name="x")
-    circuit.suspect(Trouble.UPSTREAM, 1.0)
+    circuit.suspect(Trouble.UPSTREAM, 1.0, 1.0)
     circuit.stands()
     assert circuit.phase == Phase.CLOSED
     circuit.incident = INCIDENT
-    circuit.suspect(Trouble.AUTHORISATION, 1.0)
+    circuit.suspect(Trouble.AUTHORISATION, 1.0, 1.0)
     circuit.stands()
     assert (circuit.phase, circuit.trouble) == (Phase.RECOVERING, Trouble.DEGRADED)
 
@@ -232,6 +232,9 @@ def test_a_few_are_never_many() -> None:
     assert not missing.are_many
     missing.add("c4", 0.0)
     assert missing.are_many
+    for key, are_few in (("c0", False), ("c1", False), ("c2", True)):
+        missing.known(key)
+        assert missing.are_few == are_few
 
 
 # -- parameters

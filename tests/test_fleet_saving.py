@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from remediate.decision import Evidence
 from remediate.errors import InputError
 from remediate.fleet import Fleet, Governor, Order, Ordered, Phase, Sized, Telling
-from tests.fleets import Driven, copied
+from tests.fleets import ALIVE, Driven, copied
 
 
-def _lived() -> Governor:
+def _life() -> Driven:
     """One that has something of everything."""
     driven = Driven.of(Fleet(), 1000.5)
     tenants = {f"c{number}": f"t{number % 5}" for number in range(20)}
@@ -27,7 +27,11 @@ def _lived() -> Governor:
     driven.want(tenants, tenants)
     driven.say(Telling(key="c1"), Ordered(order=Order.MUTE, by="ann"))
     driven.at(2000.0)
-    return driven.governor
+    return driven
+
+
+def _lived() -> Governor:
+    return _life().governor
 
 
 SAVED = _lived().snapshot()
@@ -49,6 +53,24 @@ def test_a_snapshot_is_plain_and_restores_to_itself() -> None:
     assert copied(governor).snapshot() == SAVED
     assert copied(governor).standing == governor.standing
     assert governor.standing.phase == Phase.OPEN
+
+
+def test_those_who_wait_may_be_kept_beside_a_snapshot_that_does_not_grow_with_them() -> None:
+    driven = _life()
+    governor = driven.governor
+    driven.is_muted = True
+    small = len(json.dumps(governor.snapshot(waiting=False)))
+    driven.want([f"more-{number}" for number in range(500)])
+    assert len(governor.waiting) > 480
+    saved = governor.snapshot(waiting=False)
+    assert len(json.dumps(saved)) < small + 300
+    restored = Governor.restore(saved, waiting=governor.waiting)
+    assert restored.snapshot() == governor.snapshot()
+    driven.twin = restored
+    driven.say(Ordered(order=Order.CLOSE, by="ann"), Ordered(order=Order.CLOSE, by="ann", tenant="t4"))
+    driven.follow(6000.0, ALIVE)
+    assert len(driven.starts) > 100
+    assert restored.snapshot() == governor.snapshot()
 
 
 @settings(max_examples=300)

@@ -213,7 +213,7 @@ def test_a_newer_schema_is_refused(address: str, ledger: Ledger) -> None:
 
 
 OF_VERSION_1 = ("UPDATE remediate_meta SET value = '1'",)
-OF_GOVERNORS = ("stage", "start", "overdue_s", "repairs", "tenant")
+OF_GOVERNORS = ("stage", "start", "arrival", "overdue_s", "repairs", "tenant")
 WITHOUT_GOVERNORS = (
     "DROP TABLE remediate_governors",
     "DROP TABLE remediate_fleet_events",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import attrs
@@ -191,6 +192,31 @@ def test_an_outage_holds_everyone_and_probes_go_on_until_it_is_over(ledger: Ledg
     assert len({one["id"] for one in told}) == 2
     assert told[1]["data"]["failed"] >= 4
     assert told[0]["data"]["since"] <= told[0]["data"]["opened"]
+
+
+def test_probes_of_a_fleet_that_is_all_in_trouble_come_to_a_sync(ledger: Ledger, clock: Clock) -> None:
+    """Each probe repairs what it probes: repaired again and again, each would wait again and again."""
+    ledger.enroll(keys(12))
+    leader, away = ledger.fleet.leader(), ApiFailure(call="sync", http_status=503)
+    triggers = Counter[bool]()
+    down_until_s = clock.now_s + 1_800
+    for _ in range(1_000):
+        clock.now_s += 5
+        leader.step()
+        for claim in ledger.claim(9, granted=True):
+            is_down = clock.now_s < down_until_s
+            last = saw(ledger, claim, WELL if not is_down and claim.state.flight else DOWN)[-1]
+            if isinstance(last, Trigger):
+                triggers[is_down] += 1
+                ledger.answered(claim, last.number, away if is_down else SYNCING)
+        if ledger.overview().answers == {"no_op healthy": 12}:
+            break
+    assert phase(ledger) == Phase.RECOVERING
+    assert clock.now_s < down_until_s + 1_200
+    assert 4 <= triggers[True] <= 40
+    for key in keys(12):
+        mended = [event for _, event, _ in ledger.history(key) if isinstance(event, Mended)]
+        assert len(mended) <= triggers[True] + 1
 
 
 def syncs(ledger: Ledger, claim: Claim) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from remediate.ledger import Leader, Ledger
+from remediate.events import Mended
+from remediate.ledger import Claim, Leader, Ledger, leading
 from remediate.ledger.database import Transaction
-from remediate.ledger.schema import WAITING, governors
+from remediate.ledger.schema import FREE, WAITING, fleet_events, governors
 from tests.layer_calls import Clock
 from tests.ledgers import saw
 from tests.lives import WELL
@@ -118,3 +119,77 @@ def test_what_was_saved_and_can_not_be_read_begins_anew(
         clock.now_s += 26
     assert looked == dict.fromkeys(keys(9), 1)
     assert "begins anew" in caplog.text
+
+
+def looked_at(ledger: Ledger, clock: Clock, count: int) -> Counter[str]:
+    """How often each is looked at, where all are well."""
+    looked: Counter[str] = Counter()
+    for _ in range(count):
+        ledger.fleet.leader().step()
+        for claim in ledger.claim(9, granted=True):
+            looked[claim.key] += 1
+            saw(ledger, claim, WELL)
+        clock.now_s += 26
+    return looked
+
+
+def test_one_whose_end_was_lost_waits_again_when_its_attempt_is_forgotten(ledger: Ledger, clock: Clock) -> None:
+    ledger.enroll(keys(1))
+    leader = ledger.fleet.leader()
+    leader.step()
+    [claim] = ledger.claim(9, granted=True)
+    saw(ledger, claim, WELL)
+    ledger._database.write(lambda tx: tx.execute(fleet_events.update(), {"kind": "of a later version"}))
+    clock.now_s += 1
+    ledger.tell("c000", Mended(by="ada"))
+    leader.step()
+    assert (row(ledger, "c000").stage, governed(ledger).waiting) == (FREE, 0), "it is taken to be under way"
+    clock.now_s += 3_600
+    assert looked_at(ledger, clock, 5) == {"c000": 1}
+
+
+def test_one_that_waits_no_more_is_not_made_to_wait_by_what_it_said_before(
+    ledger: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.enroll(keys(6))
+    leader = ledger.fleet.leader()
+    leader.step()
+    assert len(ledger.claim(4, granted=True)) == 4, "all places are taken"
+    assert ledger.fleet.standing() is not None
+    first = ledger.claim_one("c005")
+    assert first is not None
+    saw(ledger, first, WELL)
+    clock.now_s += 1
+    monkeypatch.setattr(leading, "_MOST", 2)
+    ledger.enroll(["c006"])
+    ledger.tell("c004", Mended(by="ada"))
+    asked = ledger.ask("c006", "a job")
+    assert isinstance(asked, Claim)
+    ledger.release(asked)
+    leader.step()
+    assert (row(ledger, "c006").stage, untold(ledger)) == (FREE, 1)
+    leader.resign()
+    clock.now_s += 101
+    assert looked_at(ledger, clock, 9)["c006"] == 1
+
+
+def test_who_waits_is_saved_beside_the_governor_in_the_order_in_which_it_came(ledger: Ledger, clock: Clock) -> None:
+    ledger.enroll(keys(7))
+    leader = ledger.fleet.leader()
+    leader.step()
+    kept = ledger._database.read(lambda tx: tx.row(governors.select())).snapshot
+    assert not any(key in kept for key in keys(7)[4:])
+    assert [row(ledger, key).arrival for key in keys(7)[4:]] == [5, 6, 7]
+    for claim in ledger.claim(9, granted=True):
+        saw(ledger, claim, WELL)
+    leader.step()
+    for claim in ledger.claim(9, granted=True):
+        saw(ledger, claim, WELL)
+    leader.step()
+    clock.now_s += 20
+    asked = ledger.ask("c006", "a job")
+    assert isinstance(asked, Claim)
+    assert row(ledger, "c006").arrival is None, "the governor has not heard"
+    leader.resign()
+    ledger.fleet.leader().step()
+    assert ledger.is_granted(asked)

@@ -17,6 +17,8 @@ from remediate.schedule import draw
 __all__ = ["Circuit"]
 
 _JITTER = 0.1
+_STALE_S = 3600.0
+"""A suspicion that nobody confirms for so long, and that nobody is left to confirm, is dropped."""
 _SHARED_JITTER = 0.5
 """Tenants that share their probes: whichever is probed first tells of the others, so they go apart."""
 
@@ -36,6 +38,8 @@ class Circuit:
         announced: whether somebody was told of it.
         failed: how many attempts failed since the trouble was suspected.
         voted: how many have confirmed the suspicion.
+        voted_s: when the latest did; before that, when it arose.
+        refused: whether an operator's word holds those whom upstream refuses, or may refuse, anyway.
         out: probes under way, by number, and when they count as hung.
         probed: how many probes were sent.
         probe_s: when the next probe is due.
@@ -55,6 +59,8 @@ class Circuit:
     announced: bool = False
     failed: int = 0
     voted: int = 0
+    voted_s: float = 0.0
+    refused: bool = False
     out: dict[int, float] = attrs.field(factory=dict)
     probed: int = 0
     probe_s: float = inf
@@ -68,9 +74,14 @@ class Circuit:
         """Whether nothing starts but canaries and probes."""
         return self.phase in (Phase.CONFIRMING, Phase.OPEN)
 
-    def suspect(self, trouble: Trouble, since_s: float) -> None:
+    def suspect(self, trouble: Trouble, since_s: float, now_s: float) -> None:
         """Trouble is suspected: so many more attempts are to confirm it."""
-        self.phase, self.trouble, self.since_s, self.voted = Phase.CONFIRMING, trouble, since_s, 0
+        self.phase, self.trouble, self.since_s = Phase.CONFIRMING, trouble, since_s
+        self.voted, self.voted_s, self.refused = 0, now_s, False
+
+    def is_stale(self, now_s: float) -> bool:
+        """Whether nobody has confirmed a suspicion for long."""
+        return self.phase == Phase.CONFIRMING and now_s >= self.voted_s + _STALE_S
 
     def stands(self) -> None:
         """The suspicion was wrong: it is as before."""
@@ -118,6 +129,8 @@ class Circuit:
         if self.phase == Phase.OPEN:
             hangs_s = min((at_s for at_s in self.out.values() if at_s > now_s), default=inf)
             return self.probe_s if self.probe_s > now_s else hangs_s
+        if self.phase == Phase.CONFIRMING:
+            return inf if self.is_stale(now_s) else self.voted_s + _STALE_S
         return self.well_s + self.fleet.settle_s if self.phase == Phase.RECOVERING else inf
 
     def _wait_s(self, now_s: float, patience: float) -> float:

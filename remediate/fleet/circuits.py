@@ -16,6 +16,7 @@ from remediate.fleet.circuit import Circuit
 from remediate.fleet.detector import Detector
 from remediate.fleet.events import Closed, Ended, Incident, Opened, Order, Ordered, Phase, Trouble
 from remediate.fleet.found import ANSWERS, FAILS, TENANT, Found, whose
+from remediate.fleet.hurt import Hurt
 from remediate.fleet.missing import Missing
 from remediate.fleet.parameters import Fleet
 from remediate.fleet.saving import APART
@@ -34,6 +35,8 @@ _DEGRADED = 0.15
 """So large a share of failures is an incident, though others succeed."""
 _WELL = 0.06
 """A smaller share is as in calm times."""
+_EXCUSED = 3
+"""So many failures in a row count as an incident's; who fails more often may have a trouble of its own."""
 _HOUR_S = 3600.0
 
 
@@ -48,7 +51,7 @@ class Circuits:
         refusals: the test whether it refuses everyone's authorisation.
         everyone: the fleet's circuit.
         tenants: those of tenants, while they have one.
-        hurt: connections that failed and have not been well since: when, and whose they are.
+        hurt: connections that failed and have not been well since.
         incidents: how many there ever were.
         muted_s: no incident is announced before.
         behind_s: by how much the clock is behind the time that has passed: what it ever stepped back.
@@ -65,7 +68,7 @@ class Circuits:
     refusals: Detector = attrs.field(factory=Detector)
     everyone: Circuit
     tenants: dict[str, Circuit] = attrs.field(factory=dict)
-    hurt: dict[str, tuple[float, str]] = attrs.field(factory=dict)
+    hurt: Hurt = attrs.field(factory=Hurt)
     incidents: int = 0
     muted_s: float = -inf
     behind_s: float = 0.0
@@ -99,13 +102,13 @@ class Circuits:
 
     @property
     def was_refusal(self) -> bool:
-        """Whether everyone was refused, in the latest incident."""
-        return self.everyone.trouble == Trouble.AUTHORISATION
+        """Whether everyone was refused, in the latest incident, or as an operator held them."""
+        return self.everyone.trouble == Trouble.AUTHORISATION or self.everyone.refused
 
     @property
     def refuses(self) -> bool:
         """Whether authorisation is refused to everyone, or may be."""
-        return self.everyone.trouble == Trouble.AUTHORISATION and self.everyone.holds
+        return self.was_refusal and self.everyone.holds
 
     def holds(self, tenant: str | None) -> bool:
         """Whether a tenant is held by a circuit of its own."""
@@ -130,7 +133,8 @@ class Circuits:
         """Take what an end says of everyone, and of its tenant."""
         circuit = self.everyone
         own = self.tenants.get(flight.tenant) if flight.tenant is not None else None
-        name, says = whose(event.key, flight.tenant), self._says(event)
+        name = whose(event.key, flight.tenant)
+        says = says_of(event, refuses=self.refuses, by_syncs=circuit.by_syncs)
         is_probe = flight.number in circuit.out
         circuit.out.pop(flight.number, None)
         if circuit.holds:
@@ -142,7 +146,7 @@ class Circuits:
         elif event.evidence == Evidence.AUTHORISATION:
             self._refused(event, flight, now_s)
         if event.evidence in ANSWERS and event.synced:
-            self.hurt.pop(event.key, None)
+            self.hurt.well(event.key)
         if says is True or (says is None and event.evidence == Evidence.AUTHORISATION):
             self.fails.favour(name)
         if says is True and event.evidence != Evidence.AUTHORISATION:
@@ -154,16 +158,6 @@ class Circuits:
         """An attempt has hung for so long that it is waited for no more."""
         if self.everyone.phase == Phase.CONFIRMING:
             self._confirms(now_s)
-
-    def _says(self, event: Ended) -> bool | None:
-        """Whether an end says that the trouble there is, or may be, is over; None: it says nothing."""
-        if event.evidence in FAILS:
-            return False
-        if event.evidence == Evidence.AUTHORISATION and self.refuses:
-            return False
-        if event.evidence in ANSWERS or event.evidence == Evidence.AUTHORISATION:
-            return True if event.synced or not self.everyone.by_syncs else None
-        return None
 
     def _while_held(self, says: bool | None, flight: Flight, now_s: float, arrivals: int, *, is_probe: bool) -> None:
         circuit = self.everyone
@@ -182,6 +176,7 @@ class Circuits:
     def _confirms(self, now_s: float) -> None:
         circuit = self.everyone
         circuit.voted += 1
+        circuit.voted_s = now_s
         if circuit.voted < self.fleet.canaries:
             return
         if circuit.incident is not None and circuit.incident.trouble == Trouble.DEGRADED:
@@ -195,7 +190,7 @@ class Circuits:
 
     def _failed(self, event: Ended, flight: Flight, now_s: float) -> None:
         circuit = self.everyone
-        self.hurt[event.key] = (now_s, flight.tenant or "")
+        times = self.hurt.add(event.key, flight.tenant, now_s)
         if self.fails.share >= _WELL:
             circuit.well_s = now_s
         if circuit.incident is not None or circuit.phase == Phase.CONFIRMING:
@@ -206,14 +201,14 @@ class Circuits:
             return
         circuit.by_syncs = event.synced and (was_calm or circuit.by_syncs)
         if tripped:
-            circuit.suspect(Trouble.UPSTREAM, self.fails.since_s)
+            circuit.suspect(Trouble.UPSTREAM, self.fails.since_s, now_s)
             return
         if flight.tenant is not None:
             self._tenant_failed(flight.tenant, now_s)
         if circuit.phase == Phase.CLOSED and self.fails.share >= _DEGRADED:
             self._degraded(now_s)
-        if circuit.incident is not None and circuit.trouble == Trouble.DEGRADED and event.synced:
-            self.found.repairs[event.key] = circuit.incident.id
+        if circuit.phase == Phase.RECOVERING and event.synced and times <= _EXCUSED:
+            self.found.repairs[event.key] = self.latest
 
     def _degraded(self, now_s: float) -> None:
         """Many fail, and others do not: all goes on, and what fails has used up nothing."""
@@ -222,16 +217,17 @@ class Circuits:
         circuit.phase, circuit.trouble, circuit.since_s = Phase.RECOVERING, Trouble.DEGRADED, now_s
         circuit.well_s = now_s
         self._announce_opened(circuit, now_s)
+        self._repair_all(circuit.incident, self.fails.since_s)
 
     def _refused(self, event: Ended, flight: Flight, now_s: float) -> None:
         circuit = self.everyone
-        self.hurt[event.key] = (now_s, flight.tenant or "")
+        self.hurt.add(event.key, flight.tenant, now_s)
         if circuit.holds and circuit.trouble == Trouble.AUTHORISATION:
             circuit.failed += 1
         tripped = self.refusals.against(whose(event.key, flight.tenant), event.key, now_s)
         if tripped and not circuit.holds:
             circuit.by_syncs = event.synced
-            circuit.suspect(Trouble.AUTHORISATION, self.refusals.since_s)
+            circuit.suspect(Trouble.AUTHORISATION, self.refusals.since_s, now_s)
 
     def _was_false_alarm(self, now_s: float) -> None:
         threshold = _AFTER_ALARM * self.fleet.suspicion
@@ -280,8 +276,11 @@ class Circuits:
 
     # -- from one phase to another
 
-    def advance(self, now_s: float) -> None:
-        """Let time pass."""
+    def advance(self, now_s: float, *, is_idle: bool) -> None:
+        """Let time pass. Where nobody is left who could confirm a suspicion, it is dropped after a while."""
+        if is_idle and self.everyone.is_stale(now_s):
+            self.everyone.stands()
+            self._reset(was_well=False)
         if self.everyone.is_well(now_s):
             self._close(self.everyone, now_s)
         for tenant in self.turns.due(now_s):
@@ -299,7 +298,7 @@ class Circuits:
             self.missing_announced = now_s >= self.muted_s
             if self.missing_announced:
                 self.found.announced.append(Opened(incident=self.missing))
-        elif self.missing is not None and not missing.seen:
+        elif self.missing is not None and missing.are_few:
             if self.missing_announced:
                 self.found.announced.append(Closed(incident=self.missing, closed_s=now_s - self.behind_s, failed=0))
             self.missing = None
@@ -326,10 +325,11 @@ class Circuits:
         """An operator holds the fleet, or a tenant; what failed before, while it was held, is repaired too."""
         circuit = self.everyone if event.tenant is None else self._of(event.tenant)
         since_s = circuit.since_s if circuit.holds else now_s
+        refused = event.tenant is None and self.refuses
         self._end(circuit, now_s)
         incident = self._incident(Trouble.OPERATOR, now_s, event.tenant, now_s, event.by, event.why)
         self._open(circuit, incident, now_s, until_s)
-        circuit.since_s = since_s
+        circuit.since_s, circuit.refused = since_s, refused
 
     def _of(self, tenant: str) -> Circuit:
         """A tenant's circuit."""
@@ -339,7 +339,7 @@ class Circuits:
     def _open(self, circuit: Circuit, incident: Incident, now_s: float, probe_s: float | None = None) -> None:
         circuit.incident, circuit.trouble = incident, incident.trouble
         circuit.since_s = incident.since_s + self.behind_s
-        circuit.probed, circuit.was_soon = 0, False
+        circuit.probed, circuit.was_soon, circuit.refused = 0, False, False
         circuit.open(now_s, probe_s)
         if circuit is self.everyone:
             self._reset(was_well=False)
@@ -355,10 +355,7 @@ class Circuits:
         circuit.recover(now_s, arrivals)
         incident = cast(Incident, circuit.incident)  # what is open has one
         tenant = incident.tenant
-        again = [key for key, (at_s, its) in self.hurt.items() if at_s >= circuit.since_s and tenant in (None, its)]
-        for key in again:
-            del self.hurt[key]
-            self.found.repairs[key] = incident.id
+        self._repair_all(incident, circuit.since_s)
         if tenant is None:
             if self.was_refusal:
                 self.refused_in = incident.id
@@ -368,6 +365,10 @@ class Circuits:
         else:
             circuit.voted = 0
             self.found.resumed.append(tenant)
+
+    def _repair_all(self, incident: Incident, since_s: float) -> None:
+        """Whoever of those it is about failed since then is repaired."""
+        self.found.repairs.update(dict.fromkeys(self.hurt.released(since_s, incident.tenant), incident.id))
 
     def _close(self, circuit: Circuit, now_s: float) -> None:
         self._end(circuit, now_s)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import attrs
 
 from remediate.decision import Evidence
-from remediate.fleet.events import Closed, Opened
+from remediate.fleet.events import Closed, Ended, Opened
 
-__all__ = ["ANSWERS", "FAILS", "TENANT", "Found", "whose"]
+__all__ = ["ANSWERS", "FAILS", "TENANT", "Found", "says_of", "whose"]
 
 ANSWERS = (Evidence.ALIVE, Evidence.CONNECTION)
 """Evidence that upstream answers, and grants are well."""
@@ -24,6 +24,20 @@ TENANT = "tenant "
 def whose(key: str, tenant: str | None) -> str:
     """Whose vote it is: a tenant's, or that of a connection without neighbours."""
     return f"key {key}" if tenant is None else f"{TENANT}{tenant}"
+
+
+def says_of(event: Ended, *, refuses: bool, by_syncs: bool) -> bool | None:
+    """Whether an end says that the trouble there is, or may be, is over; None: it says nothing.
+
+    Args:
+        refuses: whether the trouble is that authorisation is refused.
+        by_syncs: whether it showed in syncs, of which a look says nothing.
+    """
+    if event.evidence in FAILS or (refuses and event.evidence == Evidence.AUTHORISATION):
+        return False
+    if event.evidence in ANSWERS or event.evidence == Evidence.AUTHORISATION:
+        return True if event.synced or not by_syncs else None
+    return None
 
 
 @attrs.define

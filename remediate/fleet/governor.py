@@ -6,7 +6,7 @@ carried out. One owner steps it; its whole state is saved and restored as plain 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf, ulp
 from typing import Any
 
@@ -121,19 +121,42 @@ class Governor:
             self._take(event)
         return self._directives(self._advance())
 
-    def snapshot(self) -> dict[str, Any]:
-        """The whole state as plain data that JSON can hold. Restored, it goes on as if nothing had been."""
-        saved: dict[str, Any] = plain(self)
+    def snapshot(self, *, waiting: bool = True) -> dict[str, Any]:
+        """The whole state as plain data that JSON can hold. Restored, it goes on as if nothing had been.
+
+        Args:
+            waiting: with those who wait; False: without, so that it does not grow with them. Whoever saves
+                `waiting` beside it, and hands it to :meth:`restore`, has lost nothing. Default True.
+        """
+        saved: dict[str, Any] = plain(self, {} if waiting else {"entries": {}})
         return saved
 
     @classmethod
-    def restore(cls, saved: dict[str, Any], fleet: Fleet | None = None, name: str = "fleet") -> Governor:
+    def restore(
+        cls,
+        saved: dict[str, Any],
+        fleet: Fleet | None = None,
+        name: str = "fleet",
+        waiting: Mapping[str, Entry] | None = None,
+    ) -> Governor:
         """A governor as it was saved, perhaps under other parameters.
+
+        Args:
+            waiting: those who wait; None: as the snapshot has them.
 
         Raises:
             InputError: it is no snapshot of a governor.
         """
-        return restored(cls, saved, {"fleet": fleet or Fleet(), "name": name})
+        governor = restored(cls, saved, {"fleet": fleet or Fleet(), "name": name})
+        if waiting is not None:
+            arrivals = governor._queue.arrivals
+            governor._queue = Queue(entries=dict(waiting), arrivals=arrivals, is_held=governor._is_aside)
+        return governor
+
+    @property
+    def waiting(self) -> Mapping[str, Entry]:
+        """Those who wait for a start, by key; not to be changed."""
+        return self._queue.entries
 
     @property
     def standing(self) -> Standing:
@@ -166,7 +189,7 @@ class Governor:
             case Withdrawn(key=key):
                 self._queue.remove(key)
             case Repaired(key=key):
-                self._circuits.hurt.pop(key, None)
+                self._circuits.hurt.well(key)
                 self._troubled.discard(key)
             case Telling(key=key):
                 if self._notices.ask(key, self._window.number, self._now_s):
@@ -230,7 +253,7 @@ class Governor:
         if self._missing.seen or circuits.missing is not None:
             self._missing.forget(now_s)
             circuits.guard(self._missing, now_s)
-        circuits.advance(now_s)
+        circuits.advance(now_s, is_idle=not self._window.held and self._queue.first() is None)
         if circuits.found:
             self._follow(circuits.fetch())
         tells_s = self._say()

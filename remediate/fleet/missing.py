@@ -53,9 +53,16 @@ class Missing:
     @property
     def are_many(self) -> bool:
         """Whether so many are unknown that it is not theirs."""
-        return (
-            len(self.seen) >= max(_FEWEST, self.fleet.missing_share * self.connections) if self.connections else False
-        )
+        return self.connections > 0 and len(self.seen) >= self._many
+
+    @property
+    def are_few(self) -> bool:
+        """Whether no more than half as many are, as a few may be at any time."""
+        return 2 * len(self.seen) <= self._many
+
+    @property
+    def _many(self) -> float:
+        return max(_FEWEST, self.fleet.missing_share * self.connections)
 
     @property
     def since_s(self) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import cache
 from math import inf, isinf
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -29,21 +29,27 @@ APART: Final[Mapping[str, object]] = {_APART: True}
 _INFINITE: Final = {"inf": inf, "-inf": -inf}
 
 
-def plain(value: Any) -> Any:
-    """A value of these rooms as plain data."""
+def plain(value: Any, instead: Mapping[str, object] = MappingProxyType({})) -> Any:
+    """A value of these rooms as plain data.
+
+    Args:
+        instead: what is written in place of fields, by their names.
+    """
     cls: Any = type(value)
     if attrs.has(cls):
-        return {name: plain(getattr(value, name)) for name in _hints(cls)}
+        return {
+            name: instead[name] if name in instead else plain(getattr(value, name), instead) for name in _hints(cls)
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, float) and isinf(value):
         return "inf" if value > 0 else "-inf"
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(one, instead) for key, one in value.items()}
     if isinstance(value, set):
         return sorted(value)
     if isinstance(value, list | tuple | deque):
-        return [plain(one) for one in value]
+        return [plain(one, instead) for one in value]
     return value
 
 

@@ -65,11 +65,21 @@ def read_told(kind: str, text: str) -> Told | None:
     return event
 
 
-def resumed(row: Row[Any], events: Sequence[Event], token: int | None) -> Sequence[Event]:
-    """What happens to a connection under a lease: an incident that is over repairs it first."""
-    if token is None or not row.repairs:
+def resumed(row: Row[Any], state: State, events: Sequence[Event], token: int | None) -> Sequence[Event]:
+    """What happens to a connection under a lease: an incident that is over, or probes it, repairs it first.
+
+    One that was repaired and has tried nothing since has nothing to be given back. Repaired again at each probe,
+    its wait before a sync would begin anew each time, and no probe would ever sync.
+    """
+    if token is None or not row.repairs or _is_as_new(state):
         return events
-    return [Mended(by=ENDED_BY, ticket=row.repairs), *events]
+    return [Mended(by=ENDED_BY, ticket=row.repairs, at_once=True), *events]
+
+
+def _is_as_new(state: State) -> bool:
+    """Whether it was repaired, and nothing was tried since, or is under way."""
+    has_tried = state.attempts or state.unanswered or state.refused or runs(state)
+    return state.repaired and not has_tried and not state.awaits_customer
 
 
 def withholds(row: Row[Any], request: Request) -> bool:

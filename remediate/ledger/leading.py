@@ -2,7 +2,8 @@
 
 Knows rows and the governor's words. A step is one transaction: what was told is gone, what was granted and asked
 for is written, and the governor is saved, all of it or nothing. So a leader that dies loses nothing and
-starts nothing twice; and one that another has followed can't write, for each has a number of its own.
+starts nothing twice; and one that another has followed can't write, for each has a number of its own. Those who
+wait are saved in their own rows, where that they wait stands anyway: what a step writes does not grow with them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from remediate.decision import Evidence
 from remediate.errors import InputError
 from remediate.fleet import Directives, Ended, Fleet, Governor, Order, Ordered, Sized, Start, Wants
 from remediate.fleet import Event as Told
+from remediate.fleet.queue import Entry
 from remediate.ledger import announcing, governing, posting, rows
 from remediate.ledger.database import Database, Transaction
 from remediate.ledger.schema import FREE, GRANTED, WAITING, connections, fleet_events, fleet_orders, governors
@@ -145,7 +147,7 @@ class Leader:
         """The governor as it was saved; where that can't be read, a new one, which hears again of all who wait."""
         if row.snapshot is not None:
             try:
-                return Governor.restore(msgspec.json.decode(row.snapshot), self._fleet, row.name)
+                return Governor.restore(msgspec.json.decode(row.snapshot), self._fleet, row.name, _waiting(tx))
             except (InputError, msgspec.MsgspecError, KeyError, TypeError, ValueError):
                 _log.exception("what was saved of the governor can't be read: it begins anew")
         tx.execute(sa.update(connections).where(connections.c.stage == WAITING), {"stage": FREE})
@@ -156,20 +158,22 @@ class Leader:
     def _lead(self, tx: Transaction, row: Row[Any], governor: Governor) -> Led:
         lapsed = self._lapsed(tx)
         told, is_behind = self._told(tx)
-        wants = self._wants(tx)
+        wants = [] if is_behind else self._wants(tx)  # what is yet to be told may be of one of them
+        is_behind = is_behind or len(wants) >= _MOST
         events: Sequence[Told] = [*self._sized(tx), *self._orders(tx), *told, *lapsed, *wants]
         started = 0
         while True:
             directives = governor.step(tx.now_s, events)
+            _wait(tx, governor, wants, told, directives.starts)
             missed = [start for start in directives.starts if not _grant(tx, start)]
             started += len(directives.starts) - len(missed)
             _write(tx, directives)
             if not missed:
                 break
+            wants, told = [], []
             events = [Ended(key=one.key, number=one.number, evidence=Evidence.NONE, synced=False) for one in missed]
         self._save(tx, row, governor, directives.wake_s)
         wake_s = directives.wake_s
-        is_behind = is_behind or len(wants) >= _MOST
         return Led(started=started, is_behind=is_behind, next_s=None if wake_s is None else max(0.0, wake_s - tx.now_s))
 
     def _save(self, tx: Transaction, row: Row[Any], governor: Governor, wake_s: float | None) -> None:
@@ -179,7 +183,7 @@ class Leader:
             "fence": self._fence,
             "version": row.version + 1,
             "wake_s": wake_s,
-            "snapshot": msgspec.json.encode(governor.snapshot()).decode(),
+            "snapshot": msgspec.json.encode(governor.snapshot(waiting=False)).decode(),
             "standing": announcing.write_standing(governor.standing),
         }
         tx.execute(_MINE, values)
@@ -221,13 +225,13 @@ class Leader:
             rows.update(tx, row.key, stage=FREE, start=None, due_s=tx.now_s, **gone)
         return events
 
-    def _wants(self, tx: Transaction) -> list[Told]:
+    def _wants(self, tx: Transaction) -> list[Wants]:
         """Connections that are due and that the governor does not know of yet."""
         query = sa.select(connections.c.key, connections.c.due_s, connections.c.overdue_s).where(_WANTS)
         found = tx.execute(
             query.order_by(connections.c.due_s).limit(_MOST).with_for_update(skip_locked=True), {"now_s": tx.now_s}
         ).all()
-        wants = [
+        return [
             Wants(
                 key=row.key,
                 due_s=row.due_s if row.overdue_s is None else row.overdue_s,
@@ -235,17 +239,24 @@ class Leader:
             )
             for row in found
         ]
-        if wants:
-            waits = [{"of_key": one.key, "overdue": one.due_s, "whose": one.tenant} for one in wants]
-            tx.execute(_WAITS, waits)
-        return list(wants)
 
 
 _IS_OURS: Final = connections.c.key == sa.bindparam("of_key")
 _WAITS: Final = (
     sa.update(connections)
     .where(_IS_OURS)
-    .values(stage=WAITING, overdue_s=sa.bindparam("overdue"), tenant=sa.bindparam("whose"))
+    .values(
+        stage=WAITING,
+        arrival=sa.bindparam("which"),
+        overdue_s=sa.bindparam("overdue"),
+        tenant=sa.bindparam("whose"),
+    )
+)
+_STILL_WAITS: Final = _WAITS.where(connections.c.stage == WAITING)
+_WAITING: Final = (
+    sa.select(connections.c.key, connections.c.overdue_s, connections.c.arrival, connections.c.tenant)
+    .where(connections.c.stage == WAITING, connections.c.arrival.is_not(None))
+    .order_by(connections.c.arrival)
 )
 _NEWS: Final = (
     sa.select(fleet_events.c.id).limit(1),
@@ -253,6 +264,32 @@ _NEWS: Final = (
     sa.select(connections.c.key).where(_LAPSED).limit(1),
     sa.select(fleet_orders.c.id).where(_UNTAKEN).limit(1),
 )
+
+
+def _waiting(tx: Transaction) -> dict[str, Entry]:
+    """Those who wait, as far as the governor has heard."""
+    return {row.key: Entry(row.overdue_s, row.arrival, row.tenant) for row in tx.execute(_WAITING)}
+
+
+def _wait(
+    tx: Transaction, governor: Governor, wants: Sequence[Wants], told: Sequence[Told], starts: Sequence[Start]
+) -> None:
+    """Write who has come to wait, as the governor has it; one that it takes to be under way asks again."""
+    entries = {one.key: Entry(one.due_s, 0, one.tenant) for one in wants}
+    started = {one.key for one in starts}
+    new = [
+        _as_row(key, governor.waiting.get(key, entry))
+        for key, entry in entries.items()
+        if key in started or key in governor.waiting
+    ]
+    asked = [one.key for one in told if isinstance(one, Wants) and one.key in governor.waiting]
+    for statement, written in ((_WAITS, new), (_STILL_WAITS, [_as_row(key, governor.waiting[key]) for key in asked])):
+        if written:
+            tx.execute(statement, written)
+
+
+def _as_row(key: str, entry: Entry) -> dict[str, Any]:
+    return {"of_key": key, "which": entry.order, "overdue": entry.due_s, "whose": entry.tenant}
 
 
 def _grant(tx: Transaction, start: Start) -> bool:

@@ -106,7 +106,7 @@ class Recorder:
         except InputError:
             raise UnreadableStateError("what is remembered of the connection can't be read") from None
         before, version = state, row.version
-        events = governing.resumed(row, events, token)
+        events = governing.resumed(row, state, events, token)
         latest = {"decision": row.decision, "answer": row.answer}
         requests: list[Request] = []
         entries: list[dict[str, Any]] = []

@@ -21,6 +21,7 @@ UPGRADES: Final = {
     2: (
         "ALTER TABLE remediate_connections ADD COLUMN stage INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE remediate_connections ADD COLUMN start BIGINT",
+        "ALTER TABLE remediate_connections ADD COLUMN arrival BIGINT",
         "ALTER TABLE remediate_connections ADD COLUMN overdue_s DOUBLE PRECISION",
         "ALTER TABLE remediate_connections ADD COLUMN repairs TEXT",
         "ALTER TABLE remediate_connections ADD COLUMN tenant TEXT",
@@ -65,6 +66,7 @@ connections: Final = Table(
     Column("leased_until_s", Double, nullable=False),  # 0: to nobody
     Column("stage", Integer, nullable=False, server_default="0"),
     Column("start", BigInteger),  # the number of the start that was granted
+    Column("arrival", BigInteger),  # which it is of all who ever came to wait; null: the governor has not heard yet
     Column("overdue_s", Double),  # since when it waits, over all attempts until it rests
     Column("repairs", Text),  # the incident whose end repairs it as soon as it is looked at
     Column("tenant", Text),

@@ -67,8 +67,9 @@ class Turns:
         if fleet.is_held:
             return self._later(tx, claim, by, fleet)
         if row.stage == FREE:
-            governing.tell(tx, [Wants(key=key, due_s=tx.now_s, tenant=row.tenant)])
-            rows.update(tx, key, stage=WAITING, overdue_s=row.overdue_s or tx.now_s)
+            since_s = tx.now_s if row.overdue_s is None else row.overdue_s
+            governing.tell(tx, [Wants(key=key, due_s=since_s, tenant=row.tenant)])
+            rows.update(tx, key, stage=WAITING, arrival=None, overdue_s=since_s)
         return claim
 
     def is_granted(self, tx: Transaction, claim: Claim) -> bool:

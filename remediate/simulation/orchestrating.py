@@ -6,6 +6,7 @@ Knows the simulated world's calls. Interprets commands as a runner does, and dec
 from __future__ import annotations
 
 from enum import Enum
+from math import inf, nextafter
 from random import Random
 from typing import Any
 
@@ -37,6 +38,7 @@ __all__ = ["Governed"]
 _TELLS_US = 0.8
 _DUE = Wanted(by="the schedule")
 _BACK = Mended(by="the customer")
+_INCIDENT = "the end of an incident"
 
 
 class _Found(Enum):
@@ -151,7 +153,7 @@ class Governed:
         for key in asked.tell:
             self.people.tell(self._by_key[key].connection)
         for key, incident in asked.repairs:
-            self._want(self._by_key[key], Mended(by="the end of an incident", ticket=incident))
+            self._want(self._by_key[key], Mended(by=_INCIDENT, ticket=incident, at_once=True))
         self.incidents += [(self.loop.now_s, one) for one in asked.announced]
         for start in asked.starts:
             self._start(self._by_key[start.key], start)
@@ -161,7 +163,7 @@ class Governed:
     def _start(self, member: _Member, start: Start) -> None:
         member.number, member.found, member.decision = start.number, _Found.NOTHING, None
         if start.repairs:
-            self._step(member, Mended(by="the end of an incident", ticket=start.repairs))
+            self._step(member, Mended(by=_INCIDENT, ticket=start.repairs, at_once=True))
         if member.wants:
             self._step(member, _DUE)
         pending, member.pending = member.pending, []
@@ -180,7 +182,9 @@ class Governed:
         member, answer, asked_s = what
         member.asked_pause_s = answer.retry_after_s
         was_running = member.state.flight is not None or member.state.syncing_since_s is not None
-        last = self._step(member, Observed(observation=answer, asked_s=asked_s))
+        if asked_s == member.state.asked_s:  # no call takes time here, and no two are made at once
+            asked_s = nextafter(asked_s, inf)
+        last = self._step(member, Observed(observation=answer, asked_s=asked_s), asked_s)
         is_running = member.state.flight is not None or member.state.syncing_since_s is not None
         if not answer.describes:
             member.found = _Found.CALL_FAILED
@@ -213,8 +217,8 @@ class Governed:
         else:
             self._waits(member, last, failed=failed)
 
-    def _step(self, member: _Member, event: Event) -> Any:
-        member.state, commands = self.life.step(member.state, event, self.loop.now_s)
+    def _step(self, member: _Member, event: Event, asked_s: float = 0.0) -> Any:
+        member.state, commands = self.life.step(member.state, event, max(self.loop.now_s, asked_s))
         for command in commands[:-1]:
             if isinstance(command, Notify) and command.audience == Owner.CUSTOMER and not command.reminder:
                 self._tell(Telling(key=member.connection.key))
@@ -230,15 +234,19 @@ class Governed:
     def _waits(self, member: _Member, wait: WaitUntil, *, failed: bool) -> None:
         state = member.state
         runs = state.syncing_since_s is not None or (state.flight is not None and not state.refused)
-        if not (runs and not failed and not wait.rests):
-            self._ended(member, wait)
+        over = None if runs and not failed and not wait.rests else self._ended(member, wait)
         if wait.at_s is not None and (not wait.rests or state.is_open or member.wants):
             member.timer_s = wait.at_s
             self.loop.at(wait.at_s, self._timer, member)
         else:
             member.timer_s = -1.0
+        if over is None:
+            return
+        self._tell(over)
+        if member.pending or (member.wants and wait.rests and _is_well(member)):
+            self._want(member, None)
 
-    def _ended(self, member: _Member, wait: WaitUntil) -> None:
+    def _ended(self, member: _Member, wait: WaitUntil) -> Ended:
         decision, found = member.decision, member.found
         evidence, pause_s = Evidence.NONE, None
         if found == _Found.ANSWERED:
@@ -248,19 +256,18 @@ class Governed:
         if found == _Found.CALL_FAILED:
             pause_s = member.asked_pause_s
         number, member.number = member.number, 0
-        is_well = isinstance(decision, NoOp) and decision.may_sync
         if wait.rests:
-            member.wants = member.wants and (found == _Found.CALL_FAILED or is_well)
-        if wait.rests and not member.wants:
-            member.due_s = None
-        self._tell(
-            Ended(
-                key=member.connection.key,
-                number=number,
-                evidence=evidence,
-                synced=found == _Found.SYNC_ENDED,
-                retry_after_s=pause_s,
-            )
+            member.wants = member.wants and (found == _Found.CALL_FAILED or _is_well(member))
+            if not member.wants:
+                member.due_s = None
+        return Ended(
+            key=member.connection.key,
+            number=number,
+            evidence=evidence,
+            synced=found == _Found.SYNC_ENDED,
+            retry_after_s=pause_s,
         )
-        if member.pending or (member.wants and is_well and wait.rests):
-            self._want(member, None)
+
+
+def _is_well(member: _Member) -> bool:
+    return isinstance(member.decision, NoOp) and member.decision.may_sync
