@@ -33,11 +33,11 @@ def test_an_agenda_knows_what_looking_at_all_would_show(
     for now_s, (name, at_s) in enumerate(moves):
         agenda.put(name, at_s)
         moments[name] = at_s
-        assert agenda.next_s() == min(moments.values())
+        assert agenda.next_s == min(moments.values())
         due = {one for one, when_s in moments.items() if when_s <= now_s / 4}
         assert sorted(agenda.due(now_s / 4)) == sorted(due)
         moments = {one: inf if one in due else when_s for one, when_s in moments.items()}
-        assert agenda.next_s() == min(moments.values())
+        assert agenda.next_s == min(moments.values())
 
 
 def test_a_moment_that_is_put_again_and_again_is_kept_once() -> None:
@@ -46,7 +46,7 @@ def test_a_moment_that_is_put_again_and_again_is_kept_once() -> None:
         agenda.put("a", 5.0)
         agenda.put("b", inf if number % 2 else 9.0)
     assert agenda.due(5.0) == ["a"]
-    assert agenda.next_s() == inf
+    assert agenda.next_s == inf
 
 
 # -- tenants
@@ -56,10 +56,10 @@ def test_a_probe_that_is_due_is_asked_for_once_and_again_when_somebody_wants_it(
     turns = Turns({"t": _circuit("t", 10.0)})
     assert turns.due(5.0) == ["t"]
     turns.changed("t", 5.0)
-    assert (turns.probed(5.0), turns.next_s()) == ([], 10.0)
+    assert (turns.probed(5.0), turns.agenda.next_s) == ([], 10.0)
     assert turns.due(10.0) == ["t"]
     turns.changed("t", 10.0)
-    assert (turns.probed(10.0), turns.probed(10.0), turns.next_s()) == (["t"], [], inf)
+    assert (turns.probed(10.0), turns.probed(10.0), turns.agenda.next_s) == (["t"], [], inf)
     turns.wanted("t")
     turns.wanted("another")
     turns.wanted(None)
@@ -73,9 +73,9 @@ def test_a_tenant_that_recovers_is_probed_no_more_and_settles() -> None:
     circuits["t"].recover(20.0, 0)
     turns.changed("t", 20.0)
     turns.wanted("t")
-    assert (turns.probed(20.0), turns.next_s()) == ([], 320.0)
+    assert (turns.probed(20.0), turns.agenda.next_s) == ([], 320.0)
     turns.changed("another", 20.0)
-    assert turns.next_s() == 320.0
+    assert turns.agenda.next_s == 320.0
 
 
 def test_more_tenants_that_are_due_at_once_come_in_the_order_of_their_circuits() -> None:
