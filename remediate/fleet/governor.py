@@ -342,8 +342,7 @@ class Governor:
 
     def _start(self, key: str, purpose: Purpose, held_by: Any = None) -> int:
         """Start one; a probe uses up nothing of its limits either."""
-        entry = self._queue.entries[key]
-        self._queue.remove(key)
+        entry = self._queue.entries.pop(key)
         number = self._window.start(key, purpose, entry, self._now_s)
         repairs = self._owed.pop(key, "") or self._circuits.held_by(entry.order, entry.tenant)
         if held_by is not None:
