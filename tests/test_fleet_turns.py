@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remediate.fleet import Order, Ordered, Purpose
 from remediate.fleet.agenda import Agenda
 from remediate.fleet.circuit import Circuit
 from remediate.fleet.events import Phase, Trouble
 from remediate.fleet.parameters import Fleet
 from remediate.fleet.turns import Turns
+from tests.fleets import ALIVE, Driven
 
 FLEET = Fleet(probe_first_s=60.0, probe_growth=0.1, probe_longest_s=600.0, probes=2, settle_s=300.0)
 _moment = st.sampled_from([0.0, 1.0, 2.0, 3.0, inf])
@@ -111,3 +113,38 @@ def test_many_that_are_open_share_the_pace(several: int, patience: float) -> Non
             circuits[name].recover(0.0, 0)
             turns.changed(name, 0.0)
     assert turns.patience == patience
+
+
+# -- tenants that are held
+
+
+def _held(**until_s: float) -> Driven:
+    driven = Driven.of()
+    for tenant, moment_s in until_s.items():
+        driven.say(Ordered(order=Order.OPEN, by="ann", tenant=tenant, until_s=moment_s))
+    return driven
+
+
+def test_a_probe_that_found_nobody_goes_to_the_first_who_wants_it() -> None:
+    driven = _held(t=60.0)
+    assert driven.at(61.0).starts == driven.at(62.0).starts == ()
+    starts = driven.want(["c"], {"c": "t"}).starts
+    assert [(one.key, one.purpose) for one in starts] == [("c", Purpose.PROBE)]
+
+
+def test_a_tenant_whose_probe_is_well_settles_and_is_held_no_more() -> None:
+    driven = _held(t=60.0)
+    driven.want(["c"], {"c": "t"})
+    driven.at(60.0)
+    driven.end("c", ALIVE)
+    assert driven.wake_s == 60.0 + driven.governor.fleet.settle_s
+    driven.at(driven.wake_s)
+    assert driven.governor.standing.incidents == ()
+
+
+def test_a_tenant_that_is_well_lets_others_that_fell_ill_with_it_be_probed() -> None:
+    driven = _held(t=60.0, u=5000.0)
+    driven.want(["c", "d"], {"c": "t", "d": "u"})
+    assert [one.key for one in driven.at(60.0).starts] == ["c"]
+    driven.end("c", ALIVE)
+    assert [one.key for one in driven.starts] == ["c", "d"]
