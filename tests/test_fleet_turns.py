@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remediate.fleet import Order, Ordered, Purpose
 from remediate.fleet.agenda import Agenda
 from remediate.fleet.circuit import Circuit
 from remediate.fleet.events import Phase, Trouble
 from remediate.fleet.parameters import Fleet
 from remediate.fleet.turns import Turns
+from tests.fleets import ALIVE, Driven
 
 FLEET = Fleet(probe_first_s=60.0, probe_growth=0.1, probe_longest_s=600.0, probes=2, settle_s=300.0)
 _moment = st.sampled_from([0.0, 1.0, 2.0, 3.0, inf])
@@ -33,11 +35,11 @@ def test_an_agenda_knows_what_looking_at_all_would_show(
     for now_s, (name, at_s) in enumerate(moves):
         agenda.put(name, at_s)
         moments[name] = at_s
-        assert agenda.next_s() == min(moments.values())
+        assert agenda.next_s == min(moments.values())
         due = {one for one, when_s in moments.items() if when_s <= now_s / 4}
         assert sorted(agenda.due(now_s / 4)) == sorted(due)
         moments = {one: inf if one in due else when_s for one, when_s in moments.items()}
-        assert agenda.next_s() == min(moments.values())
+        assert agenda.next_s == min(moments.values())
 
 
 def test_a_moment_that_is_put_again_and_again_is_kept_once() -> None:
@@ -46,7 +48,7 @@ def test_a_moment_that_is_put_again_and_again_is_kept_once() -> None:
         agenda.put("a", 5.0)
         agenda.put("b", inf if number % 2 else 9.0)
     assert agenda.due(5.0) == ["a"]
-    assert agenda.next_s() == inf
+    assert agenda.next_s == inf
 
 
 # -- tenants
@@ -56,10 +58,10 @@ def test_a_probe_that_is_due_is_asked_for_once_and_again_when_somebody_wants_it(
     turns = Turns({"t": _circuit("t", 10.0)})
     assert turns.due(5.0) == ["t"]
     turns.changed("t", 5.0)
-    assert (turns.probed(5.0), turns.next_s()) == ([], 10.0)
+    assert (turns.probed(5.0), turns.agenda.next_s) == ([], 10.0)
     assert turns.due(10.0) == ["t"]
     turns.changed("t", 10.0)
-    assert (turns.probed(10.0), turns.probed(10.0), turns.next_s()) == (["t"], [], inf)
+    assert (turns.probed(10.0), turns.probed(10.0), turns.agenda.next_s) == (["t"], [], inf)
     turns.wanted("t")
     turns.wanted("another")
     turns.wanted(None)
@@ -73,9 +75,9 @@ def test_a_tenant_that_recovers_is_probed_no_more_and_settles() -> None:
     circuits["t"].recover(20.0, 0)
     turns.changed("t", 20.0)
     turns.wanted("t")
-    assert (turns.probed(20.0), turns.next_s()) == ([], 320.0)
+    assert (turns.probed(20.0), turns.agenda.next_s) == ([], 320.0)
     turns.changed("another", 20.0)
-    assert turns.next_s() == 320.0
+    assert turns.agenda.next_s == 320.0
 
 
 def test_more_tenants_that_are_due_at_once_come_in_the_order_of_their_circuits() -> None:
@@ -111,3 +113,38 @@ def test_many_that_are_open_share_the_pace(several: int, patience: float) -> Non
             circuits[name].recover(0.0, 0)
             turns.changed(name, 0.0)
     assert turns.patience == patience
+
+
+# -- tenants that are held
+
+
+def _held(**until_s: float) -> Driven:
+    driven = Driven.of()
+    for tenant, moment_s in until_s.items():
+        driven.say(Ordered(order=Order.OPEN, by="ann", tenant=tenant, until_s=moment_s))
+    return driven
+
+
+def test_a_probe_that_found_nobody_goes_to_the_first_who_wants_it() -> None:
+    driven = _held(t=60.0)
+    assert driven.at(61.0).starts == driven.at(62.0).starts == ()
+    starts = driven.want(["c"], {"c": "t"}).starts
+    assert [(one.key, one.purpose) for one in starts] == [("c", Purpose.PROBE)]
+
+
+def test_a_tenant_whose_probe_is_well_settles_and_is_held_no_more() -> None:
+    driven = _held(t=60.0)
+    driven.want(["c"], {"c": "t"})
+    driven.at(60.0)
+    driven.end("c", ALIVE)
+    assert driven.wake_s == 60.0 + driven.governor.fleet.settle_s
+    driven.at(driven.wake_s)
+    assert driven.governor.standing.incidents == ()
+
+
+def test_a_tenant_that_is_well_lets_others_that_fell_ill_with_it_be_probed() -> None:
+    driven = _held(t=60.0, u=5000.0)
+    driven.want(["c", "d"], {"c": "t", "d": "u"})
+    assert [one.key for one in driven.at(60.0).starts] == ["c"]
+    driven.end("c", ALIVE)
+    assert [one.key for one in driven.starts] == ["c", "d"]

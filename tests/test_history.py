@@ -4,9 +4,12 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remediate import History, InputError
 from remediate.history import Bounds
+from remediate.state import State
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,29 @@ def test_a_bound_that_is_reached_is_passed() -> None:
     assert Bounds(syncing_for_s=10).passed(History(syncing_for_s=10))
     assert not Bounds(syncing_for_s=10).passed(History(syncing_for_s=9.9, attempts=99, failing_for_s=99))
     assert not Bounds().passed(History(attempts=99, failing_for_s=1e6, syncing_for_s=1e6))
+
+
+_since = st.none() | st.sampled_from([0.0, 40.0])
+
+
+@given(_since, _since, _since, st.integers(0, 2), st.booleans())
+def test_what_is_remembered_is_told_as_a_history(
+    failing_s: float | None, ended_s: float | None, syncing_s: float | None, attempts: int, repaired: bool
+) -> None:
+    state = State(
+        key="c",
+        now_s=100.0,
+        failing_since_s=failing_s,
+        attempt_ended_s=ended_s,
+        syncing_since_s=syncing_s,
+        attempts=attempts,
+        repaired=repaired,
+    )
+    latest_s = failing_s if ended_s is None else ended_s
+    assert state.history == History(
+        attempts=attempts,
+        failing_for_s=0.0 if failing_s is None else 100.0 - failing_s,
+        syncing_for_s=0.0 if syncing_s is None else 100.0 - syncing_s,
+        since_attempt_s=0.0 if latest_s is None else 100.0 - latest_s,
+        repaired=repaired,
+    )

@@ -17,11 +17,15 @@ class Agenda:
 
     Args:
         moments: by name.
+
+    Attributes:
+        next_s: the first moment; inf: there is none.
     """
 
-    __slots__ = ("_heap", "_moments")
+    __slots__ = ("_heap", "_moments", "next_s")
 
     def __init__(self, moments: Mapping[str, float]) -> None:
+        self.next_s = inf
         self._moments: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
         for name, at_s in moments.items():
@@ -34,19 +38,21 @@ class Agenda:
         elif self._moments.get(name) != at_s:
             self._moments[name] = at_s
             heappush(self._heap, (at_s, name))
-
-    def next_s(self) -> float:
-        """The first moment; inf: there is none."""
-        heap = self._heap
-        while heap and self._moments.get(heap[0][1]) != heap[0][0]:
-            heappop(heap)
-        return heap[0][0] if heap else inf
+        self._tidy()
 
     def due(self, now_s: float) -> list[str]:
         """The names whose moment has come; they have none any more."""
         names = []
-        while self._heap and self.next_s() <= now_s:
+        while self.next_s <= now_s:
             _, name = heappop(self._heap)
             del self._moments[name]
             names.append(name)
+            self._tidy()
         return names
+
+    def _tidy(self) -> None:
+        """What is first in the heap is first indeed."""
+        heap = self._heap
+        while heap and self._moments.get(heap[0][1]) != heap[0][0]:
+            heappop(heap)
+        self.next_s = heap[0][0] if heap else inf

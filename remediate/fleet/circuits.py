@@ -15,7 +15,7 @@ from remediate.decision import Evidence
 from remediate.fleet.circuit import Circuit
 from remediate.fleet.detector import Detector
 from remediate.fleet.events import Closed, Ended, Incident, Opened, Order, Ordered, Phase, Trouble
-from remediate.fleet.found import ANSWERS, FAILS, TENANT, Found, whose
+from remediate.fleet.found import ANSWERS, FAILS, TENANT, Found, says_of, whose
 from remediate.fleet.hurt import Hurt
 from remediate.fleet.missing import Missing
 from remediate.fleet.parameters import Fleet

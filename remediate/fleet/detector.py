@@ -78,8 +78,10 @@ class Detector:
     def favour(self, tenant: str) -> None:
         """A vote that upstream is well."""
         self.streaks.pop(tenant, None)
-        self.score = max(self.score + log((1 - self.down) / (1 - self._usual)), 0.0)
-        self._learn()
+        if self.score:
+            self.score = max(self.score + log((1 - self.down) / (1 - self._usual)), 0.0)
+        if self.run:
+            self._learn()
         self.share *= 1 - 1 / _MEMORY
 
     def _learn(self) -> None:

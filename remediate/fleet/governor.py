@@ -225,7 +225,7 @@ class Governor:
             return
         self._troubled.discard(event.key)
         is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s
-        is_full = self._window.held + 1 >= int(self._window.limit) and len(self._queue) > 0
+        is_full = self._window.held + 1 >= int(self._window.limit) and bool(self._queue.entries)
         self._window.went_well(self._now_s - flight.at_s, self._now_s, calm=is_calm, is_full=is_full)
         if event.evidence == Evidence.ALIVE and self._notices.well(event.key):
             self._out.drop.append(event.key)
@@ -236,7 +236,7 @@ class Governor:
         if self._clock_s is None:
             self._clock_s = self._now_s = now_s
         passed_s = max(0.0, now_s - self._clock_s)
-        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s and not self._queue
+        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s and not self._queue.entries
         if is_calm and passed_s:
             self._window.rested(passed_s)
         self._now_s += passed_s
@@ -246,8 +246,8 @@ class Governor:
     def _advance(self) -> float:
         """Let time pass; when it alone changes something next."""
         now_s, circuits = self._now_s, self._circuits
-        for tenant in self._pacer.resumed(now_s):
-            self._queue.release(tenant)
+        if self._pacer.agenda.next_s <= now_s:
+            self._release(self._pacer.resumed(now_s))
         for _ in self._window.lapse(now_s):
             circuits.lapsed(now_s)
         if self._missing.seen or circuits.missing is not None:
@@ -262,16 +262,15 @@ class Governor:
             tells_s,
             starts_s,
             circuits.everyone.next_s(now_s),
-            circuits.turns.next_s(),
-            self._pacer.resumes_s(),
+            circuits.turns.agenda.next_s,
+            self._pacer.agenda.next_s,
             self._missing.next_s() if circuits.missing is not None else inf,
         )
 
     def _follow(self, found: Found) -> None:
         """What the circuits found is announced, and who was held is let go."""
         self._out.announced += found.announced
-        for tenant in found.resumed:
-            self._queue.release(tenant)
+        self._release(found.resumed)
         if found.recovers:
             self._window.begin(again=found.again)
             tried = self._notices.retry(self._window.number, self._now_s, refused=self._circuits.was_refusal)
@@ -279,15 +278,17 @@ class Governor:
         for key, incident in found.repairs.items():
             self._repair(key, incident)
 
+    def _release(self, tenants: list[str]) -> None:
+        for tenant in tenants:
+            self._queue.release(tenant)
+
     def _say(self) -> float:
         """Who may be told of what is not, and will not turn out to be, everyone's; when there may be more to tell."""
-        if self._circuits.refuses or self._circuits.everyone.phase == Phase.CONFIRMING:
+        circuits, notices = self._circuits, self._notices
+        if not (notices.asked or notices.tried) or circuits.refuses or circuits.everyone.phase == Phase.CONFIRMING:
             return inf
-        next_s = self._notices.next_s()
-        if next_s <= self._now_s:
-            self._out.tell += self._notices.due(self._now_s)
-            next_s = self._notices.next_s()
-        return next_s
+        self._out.tell += notices.due(self._now_s)
+        return notices.next_s()
 
     # -- starts
 
@@ -298,7 +299,8 @@ class Governor:
             self._test(circuit)
             if self._queue.first() is not None:
                 return self._window.next_s()
-        self._probe_tenants()
+        if self._circuits.tenants:
+            self._probe_tenants()
         while (key := self._queue.first()) is not None:
             if self._queue.entries[key].runs:
                 self._start(key, Purpose.WORK)
@@ -347,7 +349,8 @@ class Governor:
         return self._pacer.ready_s(self._now_s, window.rate, window.burst)
 
     def _is_aside(self, tenant: str) -> bool:
-        return tenant in self._pacer.tenants or self._circuits.holds(tenant)
+        own = self._circuits.tenants.get(tenant)
+        return (own is not None and own.holds) or tenant in self._pacer.tenants
 
     def _is_fresh(self, key: str, entry: Entry) -> bool:
         """Whether what becomes of this one tells most of everyone: it was well, and no neighbour of it voted."""
@@ -362,8 +365,7 @@ class Governor:
 
     def _start(self, key: str, purpose: Purpose, held_by: Any = None) -> int:
         """Start one; a probe uses up nothing of its limits either."""
-        entry = self._queue.entries[key]
-        self._queue.remove(key)
+        entry = self._queue.entries.pop(key)
         number = self._window.start(key, purpose, entry, self._now_s)
         repairs = self._owed.pop(key, "") or self._circuits.held_by(entry.order, entry.tenant)
         if held_by is not None:

@@ -47,6 +47,7 @@ class Pacer:
         tenants: until when tenants pause.
         passed: when attempts got through, in the last minute.
         recent: whose the latest attempts were, and whether they were turned away.
+        agenda: when the pauses of tenants are over.
     """
 
     fleet: Fleet = attrs.field(metadata=APART)
@@ -61,9 +62,9 @@ class Pacer:
     tenants: dict[str, float] = attrs.field(factory=dict)
     passed: deque[float] = attrs.field(factory=deque)
     recent: deque[tuple[str, bool]] = attrs.field(factory=deque)
-    _agenda: Agenda = attrs.field(init=False)
+    agenda: Agenda = attrs.field(init=False)
 
-    @_agenda.default
+    @agenda.default
     def _new_agenda(self) -> Agenda:
         return Agenda(self.tenants)
 
@@ -82,7 +83,7 @@ class Pacer:
         if len(away) < _MANY or len(away) < _LARGE * len({one for one, _ in self.recent}):
             if tenant is not None:
                 self.tenants[tenant] = max(self.tenants.get(tenant, -inf), now_s + pause_s)
-                self._agenda.put(tenant, self.tenants[tenant])
+                self.agenda.put(tenant, self.tenants[tenant])
             return
         if now_s >= self.until_s:
             pace = max(self._goodput(now_s), 1) * self.fleet.pace_share
@@ -94,14 +95,10 @@ class Pacer:
 
     def resumed(self, now_s: float) -> list[str]:
         """Tenants whose pause is over, from now on."""
-        over = self._agenda.due(now_s)
+        over = self.agenda.due(now_s)
         for tenant in over:
             del self.tenants[tenant]
         return over
-
-    def resumes_s(self) -> float:
-        """When the next pause of a tenant is over; inf: none pauses."""
-        return self._agenda.next_s()
 
     def ready_s(self, now_s: float, calm_rate: float, burst: float) -> float:
         """When the next start may be.
@@ -113,7 +110,7 @@ class Pacer:
             calm_rate: starts a second in calm times; 0: not known, so nothing is smoothed.
             burst: so many may start at once after a rest.
         """
-        ready_s = max(self.until_s, self._paced_s(now_s))
+        ready_s = max(self.until_s, self._paced_s(now_s)) if self.gap_s else self.until_s
         if calm_rate:
             rate = max(_AHEAD * calm_rate, _GROWS * self._goodput(now_s) / _MINUTE_S, _SLOWEST)
             self.tokens = min(burst, self.tokens + (now_s - self.filled_s) * rate)
@@ -123,9 +120,8 @@ class Pacer:
         return ready_s
 
     def _paced_s(self, now_s: float) -> float:
-        if self.gap_s and not self.is_trying and now_s - self.waited_s > _UNUSED_S:
+        if not self.is_trying and now_s - self.waited_s > _UNUSED_S:
             self.gap_s = 0.0
-        if not self.gap_s:
             return -inf
         if not self.is_trying:
             minutes = int((now_s - self.grown_s) / _MINUTE_S)

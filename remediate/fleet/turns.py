@@ -25,13 +25,16 @@ class Turns:
 
     Args:
         circuits: by tenant. Whoever changes one says so, and whoever takes one out has been told that it is due.
+
+    Attributes:
+        agenda: when time alone changes each.
     """
 
-    __slots__ = ("_agenda", "_asking", "_circuits", "_open")
+    __slots__ = ("_asking", "_circuits", "_open", "agenda")
 
     def __init__(self, circuits: dict[str, Circuit]) -> None:
         self._circuits = circuits
-        self._agenda = Agenda(dict.fromkeys(circuits, -inf))
+        self.agenda = Agenda(dict.fromkeys(circuits, -inf))
         self._asking: set[str] = set()
         self._open: set[str] = set()
 
@@ -45,7 +48,7 @@ class Turns:
         circuit = self._circuits.get(tenant)
         if circuit is None:
             return
-        self._agenda.put(tenant, circuit.next_s(now_s))
+        self.agenda.put(tenant, circuit.next_s(now_s))
         if circuit.phase == Phase.OPEN:
             self._open.add(tenant)
             self._asking.add(tenant)
@@ -68,19 +71,13 @@ class Turns:
 
     def due(self, now_s: float) -> list[str]:
         """Tenants whose circuit time has changed; what it is now is to be said."""
-        return self._ordered(self._agenda.due(now_s))
+        return self._ordered(self.agenda.due(now_s)) if self.agenda.next_s <= now_s else []
 
     def probed(self, now_s: float) -> list[str]:
         """Tenants of which a probe is due, where anything has happened since this was asked last."""
-        if not self._asking:
-            return []
         asking = [tenant for tenant in self._asking if self._circuits[tenant].wants_probe(now_s)]
         self._asking.clear()
         return self._ordered(asking)
-
-    def next_s(self) -> float:
-        """When time alone changes the first of them; inf: never."""
-        return self._agenda.next_s()
 
     def _ordered(self, tenants: list[str]) -> list[str]:
         """In the order of the circuits."""

@@ -136,26 +136,26 @@ class Window:
 
     def lapse(self, now_s: float) -> list[tuple[str, Flight]]:
         """Attempts that hold no place any more, from now on."""
-        lapsed = []
+        lapsed, after_s = [], self.lapses_after_s
         while self._by_age:
             key, number = self._by_age[0]
             flight = self.flights.get(key)
             if flight is not None and flight.number == number:
-                if now_s < flight.at_s + self.lapses_after_s:
+                if now_s < flight.at_s + after_s:
                     break
                 flight.counts = False
                 self.held -= 1
                 lapsed.append((key, flight))
             self._by_age.popleft()
-        self._forget(now_s)
+        self._forget(now_s, max(_FORGOTTEN_S, after_s))
         return lapsed
 
-    def _forget(self, now_s: float) -> None:
+    def _forget(self, now_s: float, after_s: float) -> None:
         while self._all:
             key, number = self._all[0]
             flight = self.flights.get(key)
             if flight is not None and flight.number == number:
-                if now_s < flight.at_s + max(_FORGOTTEN_S, self.lapses_after_s):
+                if now_s < flight.at_s + after_s:
                     break
                 del self.flights[key]
             self._all.popleft()

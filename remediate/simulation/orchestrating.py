@@ -154,7 +154,8 @@ class Governed:
             self.people.tell(self._by_key[key].connection)
         for key, incident in asked.repairs:
             self._want(self._by_key[key], Mended(by=_INCIDENT, ticket=incident, at_once=True))
-        self.incidents += [(self.loop.now_s, one) for one in asked.announced]
+        for one in asked.announced:
+            self.incidents.append((self.loop.now_s, one))
         for start in asked.starts:
             self._start(self._by_key[start.key], start)
 
