@@ -36,6 +36,7 @@ class Set:
         began_s: when it began, of this machine's clock.
         acknowledged: a file with a line for each observation that was recorded.
         marks: a file to which a runner writes just before it triggers a sync; None: it writes nothing.
+        governed: whether a governor of the fleet grants attempts.
         dawdles_s: how long it takes from being allowed a trigger until it calls, real seconds; where no marks are
             written, at most.
     """
@@ -48,6 +49,7 @@ class Set:
     lease_s: float
     acknowledged: Path
     marks: Path | None = None
+    governed: bool = False
     dawdles_s: float = 0.0
 
     def clock(self) -> float:
@@ -93,9 +95,8 @@ async def _work(here: Set) -> None:
             await asyncio.sleep(here.dawdles_s if here.marks else random.uniform(0, here.dawdles_s))
             return await layer.sync(key)
 
-        # Three in four of this fleet fail at once, which to a governor is an outage: each connection is alone.
         runner = Runner(
-            governed=False,
+            governed=here.governed,
             ledger=ledger,
             observe=layer.observe,
             trigger=trigger,

@@ -13,12 +13,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import attrs
+from sqlalchemy import select
 
 from remediate.events import Late, Mended, Observed
+from remediate.fleet import Phase
+from remediate.ledger.schema import GRANTED, connections
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, Trouble, serving
 from tests.crashing import Set, frozen, kill, start
 from tests.layer_calls import LAPSED
@@ -33,7 +37,10 @@ SYNC_S = SPEED / 3
 
 
 class Fleet:
-    """Connections in trouble, and people who mend what they hear of."""
+    """Connections in trouble, and people who mend what they hear of.
+
+    Three in four fail at once, which to a governor is an outage: here each connection is alone.
+    """
 
     def __init__(self, here: Set, sandbox: Sandbox, told: list[tuple[dict[str, str], bytes]]) -> None:
         self.here, self.sandbox, self._told = here, sandbox, told
@@ -191,3 +198,95 @@ def test_a_runner_that_was_frozen_before_its_call_is_found_out(postgres: str, tm
         kill(first)
         kill(second)
         assert made.sandbox.report().total.overlapping <= made.ledger.overview().late
+
+
+LEADS_S = LEASE_S / 4 / SPEED
+"""How long a leader that is dead or stands still leads, real seconds."""
+
+
+class Outage(Fleet):
+    """A governed fleet in which all is well but for an outage, and who leads it."""
+
+    def __init__(self, made: Fleet, count: int) -> None:
+        super().__init__(made.here, made.sandbox, made._told)
+        self.keys = [f"b{number}" for number in range(count)]
+        for key in self.keys:
+            self.sandbox.add(key)
+        self.ledger.enroll(self.keys, every_s=480)
+        self.runners: dict[int, ForkServerProcess] = {}
+        self.leaders: list[int] = []
+        self.starts: dict[int, str] = {}
+
+    def people_act(self) -> None:
+        """They have nothing to do: each start that is seen is one connection's."""
+        granted = select(connections.c.key, connections.c.start).where(connections.c.stage == GRANTED)
+        for row in self.ledger._database.read(lambda tx: tx.execute(granted).all()):
+            assert self.starts.setdefault(row.start, row.key) == row.key
+
+    def one_more(self) -> None:
+        runner = start(self.here)
+        assert runner.pid is not None
+        self.runners[runner.pid] = runner
+
+    def leads(self) -> int | None:
+        """The process that leads; None: nobody does now."""
+        standing = self.ledger.fleet.standing()
+        return None if standing is None or standing.leader is None else int(standing.leader.split(":")[1])
+
+    def leader(self) -> ForkServerProcess:
+        self.until(lambda: self.leads() in self.runners, 15)
+        pid = self.leads()
+        assert pid is not None
+        self.leaders.append(pid)
+        return self.runners[pid]
+
+    def follows(self) -> None:
+        """Another leads."""
+        self.until(lambda: self.leads() in self.runners.keys() - {self.leaders[-1]}, 15)
+
+    def is_in(self, *phases: Phase) -> bool:
+        standing = self.ledger.fleet.standing()
+        return standing is not None and standing.governed.phase in phases
+
+    def triggers(self) -> dict[str, int]:
+        return {key: one.triggers_received for key, one in self.sandbox.report().businesses.items()}
+
+
+def test_leaders_of_a_fleet_are_killed_and_frozen_in_an_outage(postgres: str, tmp_path: Path) -> None:
+    with fleet(new_database(postgres), tmp_path, 0, governed=True) as plain:
+        made = Outage(plain, 40)
+        for _ in range(3):
+            made.one_more()
+        made.until(lambda: all(made.triggers().values()), 30)
+        for call in ("status", "sync"):
+            made.sandbox.disturb(None, Hostility.UNAVAILABLE, call=call, times=None)
+        for turn in range(max(4, KILLS // 10)):
+            leader = made.leader()
+            if turn % 2:
+                with frozen(leader):  # perhaps in a transaction, which the database ends later than this
+                    time.sleep(4 * LEADS_S)
+            else:
+                pid = leader.pid
+                kill(made.runners.pop(pid))  # type: ignore[arg-type]  # it was started
+                made.follows()
+                made.one_more()
+            made.until(lambda: made.is_in(Phase.OPEN), 30)
+        before = made.triggers()
+        made.sandbox.calm(None)
+        made.until(lambda: all(many > before[key] for key, many in made.triggers().items()), 30)
+        made.until(lambda: made.is_in(Phase.CLOSED), 30)
+        made.comes_to_rest(30)
+        for runner in made.runners.values():
+            kill(runner)
+        incidents = [one["data"]["state"] for one in made.messages().values() if one["type"] == "incident"]
+        assert sorted(incidents) == ["closed", "opened"]
+        total = made.sandbox.report().total
+        assert (total.futile, total.overlapping, made.ledger.overview().late) == (0, 0, 0)
+        for key, many in made.triggers().items():
+            standing = made.ledger.standing(key)
+            assert many <= standing.state.triggers
+            events = [(event, at_s) for _, event, at_s in made.ledger.history(key, limit=100_000)]
+            assert made.ledger.engine.lifecycle.replay(key, events) == standing.state
+        assert len(made.messages()) == 2, "nobody else was told anything"
+        assert len(set(made.leaders)) > 1
+        made.ledger.close()

@@ -301,3 +301,17 @@ def test_a_suspicion_is_kept_while_an_attempt_is_under_way() -> None:
     assert (driven.governor.standing.phase, driven.governor.standing.under_way) == (Phase.CONFIRMING, 1)
     driven.end("a", ALIVE)
     assert driven.governor.standing.phase == Phase.CLOSED
+
+
+def test_looks_at_what_is_well_raise_the_pace_as_syncs_do() -> None:
+    """Else a fleet of which many are only looked at would wait for ever, for the pace of its syncs is not theirs."""
+    driven = Driven.of()
+    for number in range(100):
+        driven.want([KEYS[number % 40]])
+        driven.follow(driven.clock_s + 20.0, ALIVE)
+    driven.want([f"look-{number}" for number in range(300)])
+    ends_s = driven.clock_s + 1_800.0
+    while driven.clock_s < ends_s and driven.governor.standing.waiting:
+        driven.at(driven.clock_s + 2.0)
+        driven.answer(ALIVE, synced=False)
+    assert driven.governor.standing.waiting == 0

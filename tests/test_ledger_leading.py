@@ -23,6 +23,7 @@ from tests.ledgers import saw
 from tests.lives import DOWN, LAPSED, SYNCING, WELL
 from tests.test_ledger_fleet import keys, row, untold
 from tests.test_ledger_leaders import dies
+from tests.thoroughness import WHOLE
 
 KEYS = keys(9)
 AWAY = ApiFailure(call="status", http_status=503)
@@ -204,7 +205,7 @@ def _comes_to_rest(fleet: Fleet) -> bool:
     return False
 
 
-@settings(max_examples=40)
+@settings(max_examples=150 if WHOLE else 15)
 @given(st.sampled_from([500, 2]), st.lists(_moves, min_size=5, max_size=30))
 def test_whoever_leads_and_dies_what_is_saved_is_what_was_led(most: int, moves: list[Move]) -> None:
     with pytest.MonkeyPatch.context() as patched, Ledger(clock=Clock(), lease_s=100) as ledger:

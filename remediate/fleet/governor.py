@@ -215,7 +215,7 @@ class Governor:
         if is_limit and not self._circuits.everyone.holds:
             self._pacer.turned_away(name, flight.tenant, event.retry_after_s or 0.0, now_s)
             return
-        if event.synced and evidence != Evidence.NONE:
+        if evidence != Evidence.NONE:
             self._pacer.got_through(name, now_s)
         self._circuits.ended(event, flight, now_s, self._queue.arrivals)
 
