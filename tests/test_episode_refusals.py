@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remediate.events import Accepted, Command, OpenTicket, Refused, Trigger, WaitUntil, Wanted
+from remediate.events import Accepted, Command, Mended, OpenTicket, Refused, Trigger, WaitUntil, Wanted
 from remediate.upstreams.layer import ApiFailure
 from tests.lives import DOWN, WELL, Life
 
@@ -59,3 +59,27 @@ def test_a_wanted_sync_that_is_always_refused_is_tried_on_until_somebody_is_aske
         assert isinstance(life.sees(WELL, look_s)[-1], Trigger)
         look_s = _until(life(Refused(number=life.state.triggers, observation=UNAVAILABLE), look_s + 1)[-1])
     assert len(life.told(Trigger)) == 9
+
+
+def test_after_an_incident_nothing_is_left_of_a_wait() -> None:
+    life = Life()
+    life.sees(DOWN, 0)
+    life(Mended(by="the end of an incident", at_once=True), 1)
+    assert isinstance(life.sees(DOWN, 2)[-1], Trigger)
+    assert life.state.attempts == 1
+
+
+def test_after_another_repair_it_waits_anew() -> None:
+    life = Life()
+    life.sees(DOWN, 0)
+    life(Mended(by="ann"), 100)
+    assert 105 <= _until(life.sees(DOWN, 100.5)[-1]) <= 160
+
+
+def test_an_incident_s_end_finds_nothing_to_do_where_all_is_well() -> None:
+    life = Life()
+    life.sees(WELL, 0)
+    life(Mended(by="the end of an incident", at_once=True), 1)
+    assert not life.state.is_open
+    assert life.state.attempt_ended_s is None
+    assert isinstance(life.sees(WELL, 2)[-1], WaitUntil)

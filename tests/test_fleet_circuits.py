@@ -132,3 +132,38 @@ def test_no_time_teaches_nothing_of_calm_times() -> None:
     window = Window(fleet=FLEET)
     window.rested(0.0)
     assert (window.mean, window.calm_s) == (0.0, 0.0)
+
+
+def _degraded() -> _Attempts:
+    """Of four attempts one fails, until that is an incident."""
+    attempts = _Attempts()
+    while attempts.circuits.everyone.incident is None:
+        attempts.end(Evidence.UPSTREAM, f"bad{attempts.number}")
+        for _ in range(3):
+            attempts.end(Evidence.ALIVE, f"well{attempts.number}")
+    return attempts
+
+
+def test_who_failed_before_a_brown_out_was_found_is_repaired_with_it() -> None:
+    attempts = _degraded()
+    incident = attempts.circuits.latest
+    repaired = attempts.circuits.fetch().repairs
+    assert len(repaired) >= 2
+    assert repaired == {key: incident for key in repaired if key.startswith("bad")}
+
+
+def test_in_a_brown_out_three_failed_syncs_of_a_connection_are_excused_until_it_is_well() -> None:
+    attempts = _degraded()
+    attempts.circuits.fetch()
+
+    def is_excused(*, synced: bool = True) -> bool:
+        attempts.end(Evidence.UPSTREAM, "c", synced=synced)
+        excused = "c" in attempts.circuits.fetch().repairs
+        for one in range(9):
+            attempts.end(Evidence.ALIVE, f"other{one}")
+        return excused
+
+    assert [is_excused() for _ in range(5)] == [True, True, True, False, False]
+    attempts.end(Evidence.ALIVE, "c")
+    assert is_excused()
+    assert not is_excused(synced=False), "a call that failed is repeated as it is"

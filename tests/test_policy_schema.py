@@ -230,6 +230,13 @@ def test_it_is_a_schema_and_every_key_is_described(upstream: str | None) -> None
     assert made["$defs"]["Cadence"]["properties"]["look_again_s"]["description"].endswith("default 1 hour.")
 
 
+def test_the_defaults_of_a_fleet_are_as_they_are_described() -> None:
+    for name, field in policy_schema(find_upstream("layer", "these tests"))["$defs"]["Fleet"]["properties"].items():
+        said = re.search(r"default (\d+(?:\.\d+)?)", field["description"])
+        assert said is not None, name
+        assert float(said[1]) == field["default"], name
+
+
 @pytest.mark.parametrize("name", bundled_names())
 def test_what_is_shipped_is_valid(name: str) -> None:
     raw = tomllib.loads(policy_path(name).read_text())

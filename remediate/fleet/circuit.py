@@ -16,7 +16,8 @@ from remediate.schedule import draw
 
 __all__ = ["Circuit"]
 
-_JITTER = 0.1
+_JITTER = 0.25
+"""No outage ends at the same moment of every round."""
 _STALE_S = 3600.0
 """A suspicion that nobody confirms for so long, and that nobody is left to confirm, is dropped."""
 _SHARED_JITTER = 0.5

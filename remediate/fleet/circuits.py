@@ -211,13 +211,13 @@ class Circuits:
             self.found.repairs[event.key] = self.latest
 
     def _degraded(self, now_s: float) -> None:
-        """Many fail, and others do not: all goes on, and what fails has used up nothing."""
+        """Many fail, and others do not: all goes on, and what fails, or just has, has used up nothing."""
         circuit = self.everyone
         circuit.incident = self._incident(Trouble.DEGRADED, self.fails.since_s, None, now_s)
         circuit.phase, circuit.trouble, circuit.since_s = Phase.RECOVERING, Trouble.DEGRADED, now_s
         circuit.well_s = now_s
         self._announce_opened(circuit, now_s)
-        self._repair_all(circuit.incident, self.fails.since_s)
+        self._repair_all(circuit.incident, min(self.fails.since_s, now_s - self.fleet.settle_s))
 
     def _refused(self, event: Ended, flight: Flight, now_s: float) -> None:
         circuit = self.everyone

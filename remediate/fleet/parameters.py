@@ -18,22 +18,22 @@ class Fleet:
 
     Attributes:
         fails_calm: the share of attempts that fail by upstream's fault while it is well, from 0 to 1;
-            default 0.1. While more fail, and others succeed, the measured share takes its place.
+            default 0.03. While more fail, and others succeed, the measured share takes its place.
         fails_down: the share that fails while it is down, above `fails_calm`, below 1; default 0.98.
         suspicion: the sum of log-likelihood ratios at which an outage is suspected, above 0; default 9,
-            which is four failures in a row.
+            which is three failures in a row.
         refused_calm: the share whose authorisation is refused while upstream is well; default 0.005.
         refused_down: the share while upstream refuses everyone; default 0.8.
         refused_suspicion: as `suspicion`; default 15, which is three refusals in a row.
         canaries: attempts that must all fail before an outage is believed, from 1; default 4.
-        probe_first_s: the wait between probes at first, seconds; default 60.
-        probe_growth: the wait as a share of how long the outage has lasted; default 0.1, so that the end is
+        probe_first_s: the wait between probes at first, seconds; default 80.
+        probe_growth: the wait as a share of how long the outage has lasted; default 0.07, so that the end is
             seen within a tenth of it.
         probe_longest_s: the longest wait between probes, seconds; default 600.
         probes: how many probes may be under way at once, from 1; default 3, so that one that hangs delays none.
         lapse_s: an attempt that has not ended so long after its start holds no place any more, seconds;
             default 120.
-        headroom: the most attempts under way, as a multiple of those under way in calm times, from 1; default 2.
+        headroom: the most attempts under way, as a multiple of those under way in calm times, from 1; default 3.
         least: the most attempts under way are never fewer, from 1; default 4.
         settle_s: an incident is over when so long nothing has failed, seconds; default 300.
         pace_share: the share of what got through in the last minute that is asked of a limit of calls; default 0.9.
@@ -50,8 +50,8 @@ class Fleet:
     refused_down: float = 0.8
     refused_suspicion: float = 15.0
     canaries: int = 4
-    probe_first_s: float = 65.0
-    probe_growth: float = 0.08
+    probe_first_s: float = 80.0
+    probe_growth: float = 0.07
     probe_longest_s: float = 600.0
     probes: int = 3
     lapse_s: float = 120.0
