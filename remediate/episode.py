@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache
 from math import inf
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
@@ -46,6 +46,9 @@ __all__ = ["Lifecycle"]
 Decide = Callable[[Observation, History, str], Decision]
 """What decides: an observation, its history and its key to a decision."""
 
+
+_YEAR_S: Final = 366 * 86_400.0
+"""Longer than any wait."""
 
 Step = tuple[State, tuple[Command, ...]]
 
@@ -220,7 +223,7 @@ class Lifecycle:
             repaired=True,
             awaits_customer=False,
             attempts=0,
-            attempt_ended_s=BEFORE if event.at_once and state.is_open else None,
+            attempt_ended_s=state.now_s - _YEAR_S if event.at_once and state.is_open else None,
             failing_since_s=since,
             unanswered=0,
             unanswered_since_s=None,

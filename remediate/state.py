@@ -72,7 +72,7 @@ class State:
         failing_since_s: since when the open episode, or what is left of it after a repair, lasts.
         attempts: triggers since then, or since one that made progress.
         triggers: triggers ever; the latest has this number.
-        attempt_ended_s: when the last attempt ended.
+        attempt_ended_s: when the last attempt ended; a year ago where nothing is left of a wait.
         repaired: somebody has mended the connection, and no attempt has ended since.
         syncing_since_s: since when a sync has been seen running.
         unanswered: how often asking has failed since it last worked.

@@ -15,7 +15,7 @@ import pytest
 
 from remediate import waiting
 from remediate.events import Mended, Wanted
-from remediate.fleet import Order
+from remediate.fleet import Order, Phase
 from remediate.ledger import Ledger
 from tests.commands import run
 from tests.layer_calls import Clock
@@ -107,6 +107,24 @@ def test_the_command_tells_of_a_fleet_that_is_held(now: Ledger) -> None:
     assert [one["trouble"] for one in plain["governed"]["incidents"]] == ["operator"]
 
 
+def test_an_order_may_be_for_one_tenant(now: Ledger) -> None:
+    now.enroll(keys(3))
+    leader = now.fleet.leader(tenant=lambda key: "acme" if key == keys(3)[0] else "other")
+    leader.step()
+    assert run("fleet", "open", "--by", "ada", "--tenant", "acme").returncode == 0
+    leader.step()
+    standing = now.fleet.standing()
+    assert standing is not None
+    assert [one.tenant for one in standing.governed.incidents] == ["acme"]
+    assert "open for `acme`" in run("fleet", "--orders").stdout
+    assert run("fleet", "close", "--by", "ada", "--tenant", "acme").returncode == 0
+    leader.step()
+    standing = now.fleet.standing()
+    assert standing is not None
+    assert standing.governed.phase == Phase.CLOSED
+    assert [one.order for one in now.fleet.orders()] == [Order.CLOSE, Order.OPEN]
+
+
 def test_orders_are_recorded_with_who_and_why_and_taken_by_the_leader(now: Ledger) -> None:
     now.enroll(keys(3))
     leader = now.fleet.leader()
@@ -143,6 +161,7 @@ def test_orders_are_recorded_with_who_and_why_and_taken_by_the_leader(now: Ledge
         (("fleet", "open", "--by", "ada", "--until", "yesterday"), 2, "--until: expected"),
         (("fleet", "open", "--by", "ada", "--until", "2001-01-01"), 2, "--until: expected"),
         (("fleet", "open", "--by", " "), 1, "expected who says so"),
+        (("fleet", "open", "--by", "ada", "--tenant", " "), 1, "`tenant`: expected whose connections are meant"),
         (("fleet", "close", "--by", "ada"), 0, "nobody leads this fleet now"),
         (("fleet", "close", "--ledger", "nowhere.db", "--by", "ada"), 2, "no such file"),
         (("fleet", "mute"), 2, "Missing option '--by'"),

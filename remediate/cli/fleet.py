@@ -25,6 +25,11 @@ Until = Annotated[
     typer.Option(help="For how long: 90min, 6h; or until when, in UTC: 2026-11-23T18:00.", metavar="DURATION or TIME"),
 ]
 
+Tenant = Annotated[
+    str | None,
+    typer.Option(help="Only this tenant's connections, where the runner was told whose each is.", metavar="TENANT"),
+]
+
 
 @app.callback(invoke_without_command=True, epilog="Example: remediate fleet --json")
 def fleet(
@@ -105,6 +110,7 @@ def open_(
     by: By,
     why: Why = "",
     until: Until = None,
+    tenant: Tenant = None,
     ledger: Address = "remediate.db",
     policy: Policy = "layer-quickbooks",
 ) -> None:
@@ -114,18 +120,24 @@ def open_(
 
     Example: remediate fleet open --by ada --why "QuickBooks told us" --until 90min
     """
-    _order("open", by, why, until, ledger, policy)
+    _order("open", by, why, until, ledger, policy, tenant)
 
 
 @app.command()
-def close(by: By, why: Why = "", ledger: Address = "remediate.db", policy: Policy = "layer-quickbooks") -> None:
+def close(
+    by: By,
+    why: Why = "",
+    tenant: Tenant = None,
+    ledger: Address = "remediate.db",
+    policy: Policy = "layer-quickbooks",
+) -> None:
     """Let a fleet that is held go: what waits is readmitted.
 
     Exit status: 0 recorded, 1 who says so can't be recorded, 2 wrong usage or a ledger that fails.
 
     Example: remediate fleet close --by ada --why "it is back"
     """
-    _order("close", by, why, None, ledger, policy)
+    _order("close", by, why, None, ledger, policy, tenant)
 
 
 @app.command()
@@ -156,13 +168,15 @@ def unmute(by: By, why: Why = "", ledger: Address = "remediate.db", policy: Poli
     _order("unmute", by, why, None, ledger, policy)
 
 
-def _order(order: str, by: str, why: str, until: str | None, ledger: str, policy: str) -> None:
+def _order(
+    order: str, by: str, why: str, until: str | None, ledger: str, policy: str, tenant: str | None = None
+) -> None:
     from remediate.fleet import Order
 
     with opened_ledger(ledger, policy, exists=True) as made:
         try:
             until_s = None if until is None else _until_s(until, made.moment())
-            made.fleet.order(Order(order), by=by, why=why, until_s=until_s)
+            made.fleet.order(Order(order), by=by, why=why, until_s=until_s, tenant=tenant)
         except InputError as error:
             output.complain(str(error))
             raise typer.Exit(output.BAD_INPUT) from None

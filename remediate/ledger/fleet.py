@@ -116,13 +116,16 @@ class FleetBook:
 
         Args:
             until_s: as of :class:`~remediate.fleet.Ordered`, by the ledger's clock.
+            tenant: as there.
 
         Raises:
-            InputError: nobody says so, or the time is none.
+            InputError: nobody says so, the time is none, or the tenant.
         """
         checked_text(why, "why")
         if not checked_text(by, "by").strip():
             raise InputError("expected who says so", field="by")
+        if tenant is not None and not checked_text(tenant, "tenant").strip():
+            raise InputError("expected whose connections are meant", field="tenant")
         if until_s is not None and not abs(until_s) < inf:
             raise InputError("expected a time in seconds", field="until_s")
         said = {"order": Order(order).value, "by": by, "why": why, "until_s": until_s, "tenant": tenant}
