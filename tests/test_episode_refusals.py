@@ -83,3 +83,22 @@ def test_an_incident_s_end_finds_nothing_to_do_where_all_is_well() -> None:
     assert not life.state.is_open
     assert life.state.attempt_ended_s is None
     assert isinstance(life.sees(WELL, 2)[-1], WaitUntil)
+
+
+def test_a_sync_that_runs_already_is_no_refusal() -> None:
+    life = Life()
+    at = life.until_triggered(DOWN, 0)
+    running = ApiFailure(call="sync", http_status=409, error_enum="QuickbooksConnectionAlreadySyncing")
+    assert _until(life(Refused(number=1, observation=running), at)[-1]) == at + 30
+    assert isinstance(life.sees(DOWN, at + 30)[-1], WaitUntil)
+    assert life.state.flight is not None, "the old answer lingers as long as after any other"
+
+
+def test_a_wanted_sync_whose_worker_dies_three_times_is_wanted_no_more() -> None:
+    life, now_s = Life(), 0.0
+    life(Wanted(by="the schedule"), now_s)
+    for _ in range(4):
+        assert isinstance(life.sees(WELL, now_s)[-1], Trigger)
+        now_s += 61
+    assert isinstance(life.sees(WELL, now_s)[-1], WaitUntil)
+    assert not life.state.wanted

@@ -167,3 +167,15 @@ def test_in_a_brown_out_three_failed_syncs_of_a_connection_are_excused_until_it_
     attempts.end(Evidence.ALIVE, "c")
     assert is_excused()
     assert not is_excused(synced=False), "a call that failed is repeated as it is"
+
+
+def test_who_failed_in_a_tenant_s_incident_is_repaired_at_its_end_and_nobody_else() -> None:
+    attempts = _Attempts()
+    attempts.fail(6, "a")
+    for _ in range(3):
+        attempts.end(Evidence.ALIVE, "well", "well")
+    attempts.end(Evidence.UPSTREAM, "other", "other")
+    assert list(attempts.circuits.tenants) == ["a"]
+    attempts.end(Evidence.ALIVE, "a9", "a", probes="a")
+    repaired = attempts.circuits.fetch().repairs
+    assert {"a4", "a5"} <= set(repaired) <= {f"a{number}" for number in range(6)}

@@ -241,7 +241,7 @@ def test_the_end_of_an_incident_repairs_who_was_in_it(ledger: Ledger, clock: Clo
     for key in unanswered:
         events = [event for _, event, _ in ledger.history(key)]
         mended = [one for one in events if isinstance(one, Mended)]
-        assert [one.by for one in mended] == ["the end of an incident"]
+        assert [(one.by, one.at_once) for one in mended] == [("the end of an incident", True)]
         assert mended[0].ticket.endswith("/incident/1")
 
 
