@@ -106,9 +106,9 @@ def test_while_all_is_held_only_probes_start_and_their_waits_grow() -> None:
             driven.answer(UPSTREAM)
     waits = [later - earlier for earlier, later in zip(probed, probed[1:], strict=False)]
     assert len(driven.starts) - before == len(probed)
-    assert 0.75 * 80 <= waits[0] <= 1.25 * 80
+    assert 0.75 * 75 <= waits[0] <= 1.25 * 75
     assert all(
-        0.75 * 0.07 * at_s - 10 <= wait_s <= 1.25 * max(80, 0.07 * at_s) + 10
+        0.75 * 0.07 * at_s - 10 <= wait_s <= 1.25 * max(75, 0.07 * at_s) + 10
         for at_s, wait_s in zip(probed, waits, strict=False)
     )
     assert waits[-1] > 5 * waits[0]

@@ -26,7 +26,7 @@ class Fleet:
         refused_down: the share while upstream refuses everyone; default 0.8.
         refused_suspicion: as `suspicion`; default 15, which is three refusals in a row.
         canaries: attempts that must all fail before an outage is believed, from 1; default 4.
-        probe_first_s: the wait between probes at first, seconds; default 80.
+        probe_first_s: the wait between probes at first, seconds; default 75.
         probe_growth: the wait as a share of how long the outage has lasted; default 0.07, so that the end is
             seen within a tenth of it.
         probe_longest_s: the longest wait between probes, seconds; default 600.
@@ -50,7 +50,7 @@ class Fleet:
     refused_down: float = 0.8
     refused_suspicion: float = 15.0
     canaries: int = 4
-    probe_first_s: float = 80.0
+    probe_first_s: float = 75.0
     probe_growth: float = 0.07
     probe_longest_s: float = 600.0
     probes: int = 3
