@@ -95,7 +95,7 @@ class Lifecycle:
             case Mended():
                 return self._mended(state, event)
             case Wanted():
-                return self._wanted(state)
+                return self._wanted(state, event)
             case Held():
                 return _waiting(evolve(state, held=True, rests=True))
             case Released():
@@ -120,6 +120,8 @@ class Lifecycle:
             return self._unanswered(evolve(state, asked_s=asked_s), event.observation)
         seen_before = state.seen
         state = _described(state, _seen(event.observation), asked_s)
+        if state.wanted and _has_come(state, event.observation):
+            state = evolve(state, wanted=False)
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
             return _waiting(evolve(state, due_s=self._looked_at_s(state, flight), rests=False))
         if _is_running(self.decide(event.observation, NO_HISTORY, state.key)):
@@ -207,12 +209,17 @@ class Lifecycle:
         flight = attrs.evolve(flight, at_s=state.now_s, before=state.seen, is_seen=False, is_answered=True)
         return _observing(evolve(state, flight=flight, triggers=max(state.triggers, number)), self.cadence)
 
-    def _wanted(self, state: State) -> Step:
+    def _wanted(self, state: State, event: Wanted) -> Step:
         """A sync is wanted: one that has just been triggered will do; else a fresh look says whether it may start."""
+        if event.since_s is not None:
+            _check(event.since_s, "since_s")
         flight = state.flight
         if state.held or (flight is not None and state.now_s < flight.at_s + self.cadence.settling_s):
             return _waiting(state)
-        return _observing(evolve(state, wanted=True), self.cadence)
+        since = event.since_s
+        if state.wanted:  # by somebody else too, and what pleases both will do
+            since = None if since is None or state.wanted_since_s is None else max(since, state.wanted_since_s)
+        return _observing(evolve(state, wanted=True, wanted_since_s=since), self.cadence)
 
     def _mended(self, state: State, event: Mended) -> Step:
         """A repair starts the counts anew; a sync that runs already tells nothing of it."""
@@ -324,6 +331,12 @@ def _described(state: State, seen: str, asked_s: float) -> State:
     """An answer has come. Another than before says that something happened since a customer was asked."""
     awaits = state.awaits_customer and seen == (state.seen or seen)
     return evolve(state, asked_s=asked_s, seen=seen, awaits_customer=awaits, unanswered=0, unanswered_since_s=None)
+
+
+def _has_come(state: State, observation: Observation) -> bool:
+    """Whether upstream has by itself run the sync that is wanted. A time that is yet to come is no such word."""
+    since, succeeded = state.wanted_since_s, observation.succeeded_s
+    return since is not None and succeeded is not None and since <= succeeded <= state.now_s
 
 
 def _is_running(decision: Decision) -> bool:

@@ -82,10 +82,16 @@ class Released:
 
 @attrs.frozen(kw_only=True)
 class Wanted:
-    """A sync is wanted, as a schedule or a job wants one: it starts if the connection is well."""
+    """A sync is wanted, as a schedule or a job wants one: it starts if the connection is well.
+
+    Attributes:
+        since_s: one that upstream ran by itself and that succeeded since then will do, seconds since the epoch;
+            None: none will.
+    """
 
     by: str
     why: str = ""
+    since_s: float | None = None
 
 
 @attrs.frozen(kw_only=True)

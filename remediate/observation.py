@@ -101,6 +101,11 @@ class Observation(ABC):
         return False
 
     @property
+    def succeeded_s(self) -> float | None:
+        """When the latest sync of all succeeded, seconds since the epoch; None, the default: unknown, or it failed."""
+        return None
+
+    @property
     @abstractmethod
     def repeats(self) -> str:
         """What a retry decided about this observation does again."""

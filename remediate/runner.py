@@ -277,7 +277,7 @@ class Runner:
     async def _advance(self, claim: Claim) -> None:
         try:
             with self._telemetry.span("remedy", claim.key):
-                last = await self._look(claim, wants_sync=claim.wants_sync)
+                last = await self._look(claim, due_since_s=claim.due_since_s)
                 while not isinstance(last, WaitUntil):
                     last = await (self._pull(claim, last) if isinstance(last, Trigger) else self._look(claim))
         except LedgerError:
@@ -287,14 +287,14 @@ class Runner:
             _log.exception("a call about `%s` raised", printable(claim.key), extra={"remediate_key": claim.key})
             await self._do(self.ledger.release, claim, again_s=_AFTER_FAULT_S)
 
-    async def _look(self, claim: Claim, *, wants_sync: bool = False) -> Command:
+    async def _look(self, claim: Claim, *, due_since_s: float | None = None) -> Command:
         asked_s = self.ledger.moment(claim)
         self.tally.looks += 1
         with self._telemetry.span("observe", claim.key):
             observation = await self.observe(claim.key)
         events: list[Event] = [Observed(observation=observation, asked_s=asked_s)]
-        if wants_sync:
-            events.insert(0, Wanted(by="the schedule"))
+        if due_since_s is not None:
+            events.insert(0, Wanted(by="the schedule", since_s=due_since_s))
         return (await self._do(self.ledger.record, claim, *events))[-1]
 
     async def _pull(self, claim: Claim, trigger: Trigger) -> Command:

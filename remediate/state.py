@@ -83,6 +83,7 @@ class State:
         seen: the latest answer about the connection, as plain text.
         awaits_customer: a customer was asked to authorise, and nothing has changed since.
         wanted: a sync is wanted though nothing is wrong, and has not started.
+        wanted_since_s: a sync that has succeeded since then is as good; None: none is.
         observes: how many observations were asked for.
         held: an operator wants no sync.
         due_s: when to look again; None: when somebody acts or says something.
@@ -107,6 +108,7 @@ class State:
     seen: str = ""
     awaits_customer: bool = False
     wanted: bool = False
+    wanted_since_s: float | None = None
     observes: int = 0
     flight: Flight | None = None
     notices: tuple[Notice, ...] = ()

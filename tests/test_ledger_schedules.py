@@ -33,6 +33,7 @@ def test_a_schedule_wants_syncs_where_all_is_well(ledger: Ledger, clock: Clock) 
     clock.now_s = (standing.sync_at_s or 0) + 1
     [claim] = ledger.claim()
     assert claim.wants_sync
+    assert claim.due_since_s == standing.sync_at_s
     commands = ledger.record(claim, WANTED, Observed(observation=WELL, asked_s=ledger.moment(claim)))
     assert isinstance(commands[-1], Trigger)
     assert ledger.standing("acme").sync_at_s == (standing.sync_at_s or 0) + 3600

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 
@@ -15,7 +17,7 @@ from remediate.events import Held, Mended, Observed, Released, Wanted
 from remediate.ledger import Ledger, Message
 from remediate.ledger.schema import connections, outbox
 from remediate.runner import Runner, Tally
-from remediate.upstreams.layer import ApiFailure
+from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 from remediate.upstreams.layer.client import AsyncLayerClient
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, Trouble, serving
 from tests.layer_calls import LAPSED as LAPSED_AT_LAYER
@@ -111,6 +113,34 @@ def test_what_is_well_is_synced_on_its_schedule(address: str) -> None:
         assert sandbox.report().total.overlapping == 0
         ledger.tell("held", Released(by="ops"))
         asyncio.run(runs(url, ledger, clock, lambda: sandbox.report().businesses["held"].triggers_received > 0))
+
+
+def test_what_upstream_has_synced_by_itself_since_it_was_due_is_left_alone() -> None:
+    clock, triggered, looked = FastTime(), [], []
+
+    async def looks(key: str) -> ConnectionStatus:
+        looked.append(key)
+        synced_s = clock() - (0 if key == "fresh" else 86_400)
+        return attrs.evolve(WELL, last_synced_at=datetime.fromtimestamp(synced_s, UTC).isoformat())
+
+    async def triggers(key: str) -> ConnectionStatus:
+        triggered.append(key)
+        return WELL
+
+    async def run(ledger: Ledger) -> None:
+        stop = asyncio.Event()
+        runner = Runner(ledger=ledger, observe=looks, trigger=triggers, sleep=clock.sleep, idle_s=10, every_s=120)
+        running = asyncio.create_task(runner.run(stop))
+        async with asyncio.timeout(10):
+            while triggered.count("stale") < 3 or looked.count("fresh") < 4:
+                await asyncio.sleep(0.01)
+        stop.set()
+        await running
+
+    with Ledger(clock=clock, lease_s=5 * SPEED) as ledger:
+        ledger.enroll(["fresh", "stale"], every_s=120)
+        asyncio.run(run(ledger))
+    assert set(triggered) == {"stale"}
 
 
 def test_it_stops_when_told_and_lets_what_is_under_way_end() -> None:

@@ -213,6 +213,15 @@ def test_a_governor_spares_upstream_and_its_absence_holds_nobody(engine: Engine)
     assert len(calm.world.triggered) > 0.9 * CALM.connections * CALM.lasts_s / CALM.every_s
 
 
+def test_whom_upstream_has_synced_by_itself_while_they_waited_is_spared(engine: Engine) -> None:
+    """After an outage there is a queue, and upstream's own schedule serves some of those who stand in it."""
+    run = simulate(attrs.evolve(OUTAGE, own_every_s=HOUR_S / 3, every_s=HOUR_S), 1, engine=engine)
+    late = [one for one in run.meter.served if one.done_s - one.due_s > 60]
+    assert len(late) > 50
+    assert len(run.world.triggered) < len(run.meter.served) - 20
+    assert all(one.done_s < run.loop.now_s for one in late)
+
+
 def test_a_series_counts_every_minute() -> None:
     run = simulate(attrs.evolve(OUTAGE, lasts_s=4 * HOUR_S + 1), 3, Oracle)
     found = series(run)

@@ -40,13 +40,18 @@ class Claim:
         key: whose connection it is.
         token: of the lease; greater than that of any lease before.
         state: what was remembered when it was claimed.
-        wants_sync: the schedule wants a sync now.
+        due_since_s: since when the schedule wants a sync, seconds since the epoch; None: it wants none now.
     """
 
     key: str
     token: int
     state: State
-    wants_sync: bool = False
+    due_since_s: float | None = None
+
+    @property
+    def wants_sync(self) -> bool:
+        """Whether the schedule wants a sync now."""
+        return self.due_since_s is not None
 
 
 def due_again_s(row: Row[Any], now_s: float) -> float | None:
@@ -95,7 +100,8 @@ class Recorder:
             rows.update(tx, row.key, due_s=again_s, leased_until_s=0.0, holder=None, answer=UNREADABLE, **freed)
             return None
         wants = row.sync_at_s is not None and row.sync_at_s <= tx.now_s
-        return Claim(key=row.key, token=row.token, state=state, wants_sync=wants)
+        since = row.sync_at_s if wants else None
+        return Claim(key=row.key, token=row.token, state=state, due_since_s=since)
 
     def take(
         self, tx: Transaction, row: Row[Any], events: Sequence[Event], *, token: int | None

@@ -10,7 +10,7 @@ from math import inf, nextafter
 from random import Random
 from typing import Any
 
-from remediate.decision import Decision, Evidence, NoOp, Owner, Scope
+from remediate.decision import Decision, Evidence, Owner, Scope
 from remediate.engine import Engine
 from remediate.events import (
     Accepted,
@@ -36,7 +36,6 @@ from remediate.state import State
 __all__ = ["Governed"]
 
 _TELLS_US = 0.8
-_DUE = Wanted(by="the schedule")
 _BACK = Mended(by="the customer")
 _INCIDENT = "the end of an incident"
 
@@ -59,11 +58,12 @@ class _Member:
         "decision",
         "due_s",
         "found",
+        "heard_s",
         "number",
         "pending",
         "state",
         "timer_s",
-        "wants",
+        "wanted_s",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -75,7 +75,8 @@ class _Member:
         self.decision: Decision | None = None
         self.found = _Found.NOTHING
         self.timer_s = -1.0
-        self.wants = False
+        self.wanted_s: float | None = None
+        self.heard_s: float | None = None
         self.asked_pause_s: float | None = None
 
 
@@ -104,7 +105,7 @@ class Governed:
         every_s = self.world.scenario.every_s
         self.loop.at(self.loop.now_s + every_s * (0.98 + 0.04 * self._luck.random()), self._due, member)
         self.meter.due(member.connection)
-        member.wants = True
+        member.wanted_s = self.loop.now_s
         self._want(member, None)
 
     def _mended(self, connection: Connection) -> None:
@@ -165,8 +166,9 @@ class Governed:
         member.number, member.found, member.decision = start.number, _Found.NOTHING, None
         if start.repairs:
             self._step(member, Mended(by=_INCIDENT, ticket=start.repairs, at_once=True))
-        if member.wants:
-            self._step(member, _DUE)
+        member.heard_s = member.wanted_s
+        if member.wanted_s is not None:
+            self._step(member, Wanted(by="the schedule", since_s=member.wanted_s))
         pending, member.pending = member.pending, []
         for event in pending:
             self._step(member, event)
@@ -187,6 +189,8 @@ class Governed:
             asked_s = nextafter(asked_s, inf)
         last = self._step(member, Observed(observation=answer, asked_s=asked_s), asked_s)
         is_running = member.state.flight is not None or member.state.syncing_since_s is not None
+        if answer.describes and member.wanted_s == member.heard_s:
+            member.wanted_s = None  # the machine has heard it, and remembers
         if not answer.describes:
             member.found = _Found.CALL_FAILED
         elif was_running and not is_running:
@@ -199,7 +203,6 @@ class Governed:
         member, answer, number = what
         member.asked_pause_s = answer.retry_after_s
         if answer.describes:
-            member.wants = False
             last = self._step(member, Accepted(number=number))
         else:
             member.found = _Found.CALL_FAILED
@@ -236,7 +239,7 @@ class Governed:
         state = member.state
         runs = state.syncing_since_s is not None or (state.flight is not None and not state.refused)
         over = None if runs and not failed and not wait.rests else self._ended(member, wait)
-        if wait.at_s is not None and (not wait.rests or state.is_open or member.wants):
+        if wait.at_s is not None and (not wait.rests or state.is_open or member.wanted_s is not None):
             member.timer_s = wait.at_s
             self.loop.at(wait.at_s, self._timer, member)
         else:
@@ -244,7 +247,7 @@ class Governed:
         if over is None:
             return
         self._tell(over)
-        if member.pending or (member.wants and wait.rests and _is_well(member)):
+        if member.pending or (member.wanted_s is not None and not failed):
             self._want(member, None)
 
     def _ended(self, member: _Member, wait: WaitUntil) -> Ended:
@@ -257,10 +260,8 @@ class Governed:
         if found == _Found.CALL_FAILED:
             pause_s = member.asked_pause_s
         number, member.number = member.number, 0
-        if wait.rests:
-            member.wants = member.wants and (found == _Found.CALL_FAILED or _is_well(member))
-            if not member.wants:
-                member.due_s = None
+        if wait.rests and member.wanted_s is None:
+            member.due_s = None
         return Ended(
             key=member.connection.key,
             number=number,
@@ -268,7 +269,3 @@ class Governed:
             synced=found == _Found.SYNC_ENDED,
             retry_after_s=pause_s,
         )
-
-
-def _is_well(member: _Member) -> bool:
-    return isinstance(member.decision, NoOp) and member.decision.may_sync

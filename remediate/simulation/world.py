@@ -7,6 +7,7 @@ side; how it ended is seen by asking.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from heapq import heapreplace
 from math import exp, log
 from random import Random
@@ -24,15 +25,14 @@ __all__ = ["Active", "Answer", "Connection", "World"]
 Answer = tuple[ConnectionStatus | ApiFailure, float]
 """What a call is answered, and after how many seconds."""
 
-_STALE = 4
-"""Times of syncs are told apart modulo so many: what is compared is only whether it is another."""
 _OUTAGE = ((0.70, 503), (0.85, 500), (1.0, None))
 
 
 class Connection:
     """A connection, as upstream has it."""
 
-    __slots__ = ("index", "is_syncing", "key", "reason", "retryable", "succeeded_s", "synced", "tenant", "trouble")
+    __slots__ = ("index", "is_syncing", "key", "reason", "retryable", "status", "succeeded_s")
+    __slots__ += ("synced_s", "tenant", "trouble")
 
     def __init__(self, index: int, neighbours: int) -> None:
         self.index = index
@@ -41,7 +41,8 @@ class Connection:
         self.is_syncing = False
         self.reason: str | None = None
         self.retryable: bool | None = None
-        self.synced = 0
+        self.synced_s: float | None = None
+        self.status: ConnectionStatus | None = None
         self.succeeded_s = 0.0
         self.trouble: Trouble | None = None
 
@@ -76,7 +77,6 @@ class World:
         self.on_end: Callable[[Connection], None] = lambda connection: None
         self.on_mended: Callable[[Connection], None] = lambda connection: None
         self._luck = Random(f"{seed}/world")
-        self._statuses: dict[tuple[Any, ...], ConnectionStatus] = {}
         self._failures: dict[tuple[Any, ...], ApiFailure] = {}
         self.active: list[Active] = []
         whole = max(1, round(scenario.capacity))
@@ -185,12 +185,13 @@ class World:
         begins_s = max(now_s, self._servers[0])
         heapreplace(self._servers, begins_s + work_s)
         connection.is_syncing = True
+        connection.status = None
         self.loop.at(begins_s + work_s, self._ended, Running(connection, is_ours))
 
     def _ended(self, running: Running) -> None:
         connection, now_s = running.connection, self.loop.now_s
         connection.is_syncing = False
-        connection.synced += 1
+        connection.status, connection.synced_s = None, now_s
         connection.reason, connection.retryable = self._outcome(connection, running)
         if connection.reason is None:
             connection.succeeded_s = now_s
@@ -219,19 +220,19 @@ class World:
         trouble = connection.trouble
         return (None, None) if trouble is None else (trouble.reason, trouble.retryable)
 
-    # -- observations, one of each sort
+    # -- observations
 
     def _status(self, connection: Connection) -> ConnectionStatus:
-        seen = (connection.is_syncing, connection.reason, connection.retryable, connection.synced % _STALE)
-        status = self._statuses.get(seen)
+        status = connection.status
         if status is None:
-            status = self._statuses[seen] = ConnectionStatus(
+            synced_s = connection.synced_s
+            status = connection.status = ConnectionStatus(
                 is_connected=True,
                 is_syncing=connection.is_syncing,
                 last_sync_status="SYNC_SUCCESS" if connection.reason is None else "SYNC_FAILURE",
                 sync_failure_reason=connection.reason,
                 is_retryable_failure=connection.retryable,
-                last_synced_at=f"sync {connection.synced % _STALE}",
+                last_synced_at=None if synced_s is None else datetime.fromtimestamp(synced_s, UTC).isoformat(),
             )
         return status
 

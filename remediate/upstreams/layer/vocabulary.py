@@ -5,6 +5,7 @@ Knows the published vocabulary and nothing else: no JSON, no HTTP client, no pol
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -213,8 +214,8 @@ class ConnectionStatus(Observation):
             unrecognised member.
         sync_failure_reason: why it failed; strings as above.
         is_retryable_failure: whether Layer thinks that another sync may succeed.
-        last_synced_at: when the last sync was, as it came; perhaps the last attempt, so it is never
-            read as a success. Only its presence counts.
+        last_synced_at: when the last sync was, as it came; perhaps the last attempt, so beside a failure it
+            is never read as a success. To a policy only its presence counts.
         retry_after_s: the Retry-After that came with it, seconds; negative, zero, NaN and infinite
             count as absent.
 
@@ -250,6 +251,17 @@ class ConnectionStatus(Observation):
     is_retryable_failure: bool | None = attrs.field(default=None, validator=is_bool)
     last_synced_at: str | None = attrs.field(default=None, validator=is_text, metadata=WITNESS)
     retry_after_s: float | None = attrs.field(default=None, validator=is_number)
+
+    @property
+    def succeeded_s(self) -> float | None:
+        """When the last sync was, where the status says that it succeeded: that is no reading of another's time."""
+        if self.last_sync_status != SyncStatus.SYNC_SUCCESS or self.last_synced_at is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(self.last_synced_at)
+        except ValueError:
+            return None
+        return None if moment.tzinfo is None else moment.timestamp()
 
     @property
     def repeats(self) -> str:
