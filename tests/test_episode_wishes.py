@@ -5,7 +5,6 @@ Knows the machine and Layer's status.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from math import inf, nan
 
 import attrs
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from remediate import InputError
 from remediate.events import Observe, Observed, Refused, Trigger, WaitUntil, Wanted
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
+from remediate.upstreams.layer.vocabulary import moment
 from tests.lives import DOWN, LAPSED, SYNCING, WELL, Life
 
 DUE_S = 1_750_000_000.0
@@ -23,7 +23,7 @@ DUE_S = 1_750_000_000.0
 
 def synced(at_s: float) -> ConnectionStatus:
     """Well, by a sync of that time."""
-    return attrs.evolve(WELL, last_synced_at=datetime.fromtimestamp(at_s, UTC).isoformat())
+    return attrs.evolve(WELL, last_synced_at=moment(at_s))
 
 
 def wished(*since_s: float | None) -> Life:
@@ -120,6 +120,7 @@ def test_a_time_is_read_or_is_none(text: str) -> None:
 )
 def test_a_success_of_layer_has_the_time_of_its_sync(text: str | None, at_s: float | None) -> None:
     assert attrs.evolve(WELL, last_synced_at=text).succeeded_s == at_s
+    assert at_s is None or attrs.evolve(WELL, last_synced_at=moment(at_s)).succeeded_s == at_s
     assert attrs.evolve(DOWN, last_synced_at=text).succeeded_s is None
     assert ConnectionStatus(last_synced_at=text).succeeded_s is None
     assert ApiFailure(call="status").succeeded_s is None

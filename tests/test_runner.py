@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -20,6 +19,7 @@ from remediate.runner import Runner, Tally
 from remediate.upstreams.layer import ApiFailure, ConnectionStatus
 from remediate.upstreams.layer.client import AsyncLayerClient
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, Trouble, serving
+from remediate.upstreams.layer.vocabulary import moment
 from tests.layer_calls import LAPSED as LAPSED_AT_LAYER
 from tests.lives import BROKEN, DOWN, LAPSED, WELL
 
@@ -121,7 +121,7 @@ def test_what_upstream_has_synced_by_itself_since_it_was_due_is_left_alone() -> 
     async def looks(key: str) -> ConnectionStatus:
         looked.append(key)
         synced_s = clock() - (0 if key == "fresh" else 86_400)
-        return attrs.evolve(WELL, last_synced_at=datetime.fromtimestamp(synced_s, UTC).isoformat())
+        return attrs.evolve(WELL, last_synced_at=moment(synced_s))
 
     async def triggers(key: str) -> ConnectionStatus:
         triggered.append(key)

@@ -7,7 +7,6 @@ side; how it ended is seen by asking.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from heapq import heapreplace
 from math import exp, log
 from random import Random
@@ -18,7 +17,7 @@ import attrs
 from remediate.simulation.loop import Loop
 from remediate.simulation.scenario import Fault, Place, Scenario, Wrong
 from remediate.simulation.troubles import Trouble
-from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus, Transport
+from remediate.upstreams.layer.vocabulary import ApiFailure, Call, ConnectionStatus, Transport, moment
 
 __all__ = ["Active", "Answer", "Connection", "World"]
 
@@ -31,8 +30,18 @@ _OUTAGE = ((0.70, 503), (0.85, 500), (1.0, None))
 class Connection:
     """A connection, as upstream has it."""
 
-    __slots__ = ("index", "is_syncing", "key", "reason", "retryable", "status", "succeeded_s")
-    __slots__ += ("synced_s", "tenant", "trouble")
+    __slots__ = (
+        "index",
+        "is_syncing",
+        "key",
+        "reason",
+        "retryable",
+        "status",
+        "succeeded_s",
+        "synced_s",
+        "tenant",
+        "trouble",
+    )
 
     def __init__(self, index: int, neighbours: int) -> None:
         self.index = index
@@ -232,7 +241,7 @@ class World:
                 last_sync_status="SYNC_SUCCESS" if connection.reason is None else "SYNC_FAILURE",
                 sync_failure_reason=connection.reason,
                 is_retryable_failure=connection.retryable,
-                last_synced_at=None if synced_s is None else datetime.fromtimestamp(synced_s, UTC).isoformat(),
+                last_synced_at=None if synced_s is None else moment(synced_s),
             )
         return status
 

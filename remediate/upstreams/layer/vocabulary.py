@@ -5,7 +5,7 @@ Knows the published vocabulary and nothing else: no JSON, no HTTP client, no pol
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ from remediate.observation import (
 from remediate.upstreams.calls import HttpBucket, Transport, bucket_of, is_http_status, is_refusal
 
 __all__ = ["ApiFailure", "Call", "ConnectionStatus", "ErrorEnum", "ErrorType", "HttpBucket", "SyncFailureReason"]
-__all__ += ["SyncStatus", "Transport"]
+__all__ += ["SyncStatus", "Transport", "moment"]
 
 
 class SyncStatus(OpenEnum):
@@ -203,6 +203,11 @@ def _transport(value: Transport | str | None) -> Transport | None:
     return member(Transport, value)
 
 
+def moment(at_s: float) -> str:
+    """A time of seconds since the epoch as Layer writes it."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
+
+
 @attrs.frozen(kw_only=True)
 class ConnectionStatus(Observation):
     """The answer to the status call. Every field may be absent (None).
@@ -258,10 +263,10 @@ class ConnectionStatus(Observation):
         if self.last_sync_status != SyncStatus.SYNC_SUCCESS or self.last_synced_at is None:
             return None
         try:
-            moment = datetime.fromisoformat(self.last_synced_at)
+            at = datetime.fromisoformat(self.last_synced_at)
         except ValueError:
             return None
-        return None if moment.tzinfo is None else moment.timestamp()
+        return None if at.tzinfo is None else at.timestamp()
 
     @property
     def repeats(self) -> str:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 import attrs
 
 from remediate.upstreams.layer.sandbox.world import Refusal, Status
-from remediate.upstreams.layer.vocabulary import ErrorEnum, ErrorType
+from remediate.upstreams.layer.vocabulary import ErrorEnum, ErrorType, moment
 
 __all__ = ["Answer", "failure", "html", "json_answer", "refused", "status_fields", "success"]
 
@@ -86,7 +85,7 @@ def refused(refusal: Refusal, *, enveloped: bool) -> Answer:
 def status_fields(status: Status) -> dict[str, object]:
     """The fields of the status call; what is not known is null."""
     at_s = status.last_synced_s
-    synced_at = None if at_s is None else datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
+    synced_at = None if at_s is None else moment(at_s)
     fields = attrs.asdict(status)
     del fields["last_synced_s"]
     return fields | {"last_synced_at": synced_at}
