@@ -276,3 +276,22 @@ def test_one_that_stays_missing_keeps_no_incident_open() -> None:
     driven.follow(driven.clock_s + 60.0, CONNECTION)
     assert driven.governor.standing.incidents == ()
     assert list(driven.opened.values()) == [True]
+
+
+def test_the_queue_of_an_outage_is_drained_until_nobody_waits() -> None:
+    world = World.of(1000, 100).run(3600.0)
+    pacer = world.driven.governor._pacer
+    world.all_bad = UPSTREAM
+    while world.driven.governor.standing.phase != Phase.OPEN:
+        world.run(10.0)
+    world.run(1200.0)
+    assert pacer.drains_s is None
+    world.all_bad = None
+    while world.driven.governor.standing.phase == Phase.OPEN:
+        world.run(10.0)
+    began_s = world.driven.clock_s
+    assert began_s - 10.0 <= (pacer.drains_s or 0.0) <= began_s
+    world.run(60.0)
+    assert pacer.drains_s is not None
+    world.run(3600.0)
+    assert pacer.drains_s is None

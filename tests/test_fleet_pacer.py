@@ -156,3 +156,36 @@ def test_what_got_through_counts_for_a_minute() -> None:
         pacer.got_through("tenant t", at_s)
     _limited(pacer, 70.0, passed=0)
     assert pacer.gap_s == 60.0, "one of them is not a minute old"
+
+
+def test_while_a_queue_is_drained_minutes_are_smoothed() -> None:
+    """A minute of luck raises the pace little, and one without lowers it little."""
+    pacer = _pacer()
+    pacer.drains_s = 1000.0
+    for minute, passed in enumerate([60, 60, 60, 60, 160]):
+        for number in range(passed):
+            pacer.got_through("a", 1000.5 + 60 * minute + 59 * number / passed)
+    mean = 400 / 5
+
+    def gap_s(now_s: float) -> float:
+        pacer.tokens, pacer.filled_s = 0.0, now_s
+        return pacer.ready_s(now_s, 0.001, 1.0) - now_s
+
+    assert gap_s(1300.0) == pytest.approx(60 / (1.2 * mean))
+    assert gap_s(1360.0) == pytest.approx(60 / (1.2 * 340 / 5)), "the first minute is too long ago"
+    pacer.drains_s = None
+    assert gap_s(1360.0) == pytest.approx(60.0), "nothing got through in the latest"
+
+
+def test_what_is_drained_for_less_than_minutes_counts_for_as_long_as_it_was() -> None:
+    pacer = _pacer(pace_share=1.0)
+    pacer.drains_s = 100.0
+    for number in range(30):
+        pacer.got_through("tenant t", 101.0 + 4 * number)
+    _limited(pacer, 220.0, passed=0)
+    assert pacer.gap_s == pytest.approx(60.0 / 15)
+    pacer = _pacer(pace_share=1.0)
+    pacer.drains_s = 210.0
+    pacer.got_through("tenant t", 215.0)
+    _limited(pacer, 220.0, passed=0)
+    assert pacer.gap_s == 60.0, "never for less than a minute"

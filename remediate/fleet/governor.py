@@ -239,6 +239,7 @@ class Governor:
         is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s and not self._queue.entries
         if is_calm and passed_s:
             self._window.rested(passed_s)
+            self._pacer.drains_s = None
         self._now_s += passed_s
         self._clock_s = now_s
         self._circuits.behind_s = self._now_s - now_s
@@ -273,6 +274,7 @@ class Governor:
         self._release(found.resumed)
         if found.recovers:
             self._window.begin(again=found.again)
+            self._pacer.drains_s = self._now_s
             tried = self._notices.retry(self._window.number, self._now_s, refused=self._circuits.was_refusal)
             found.repairs.update(dict.fromkeys(tried, self._circuits.latest))
         for key, incident in found.repairs.items():

@@ -23,6 +23,9 @@ _LARGE = 0.2
 _UNUSED_S = 600.0
 _AHEAD = 2.2
 _GROWS = 1.15
+_DRAINS = 1.2
+_SMOOTH_S = 300.0
+"""The pace at which a long queue is drained follows so much of what got through, so no minute is far above another."""
 _SHORTEST_S = 1e-3
 _SLOWEST = 1 / 60
 """Starts a second that are always let through, however little calm times showed."""
@@ -45,7 +48,8 @@ class Pacer:
         tokens: how many may start at once.
         filled_s: when that was counted last.
         tenants: until when tenants pause.
-        passed: when attempts got through, in the last minute.
+        passed: when attempts got through, in the last minute or minutes.
+        drains_s: since when the queue that an outage left is drained; None: there is none.
         recent: whose the latest attempts were, and whether they were turned away.
         agenda: when the pauses of tenants are over.
     """
@@ -61,6 +65,7 @@ class Pacer:
     filled_s: float = 0.0
     tenants: dict[str, float] = attrs.field(factory=dict)
     passed: deque[float] = attrs.field(factory=deque)
+    drains_s: float | None = None
     recent: deque[tuple[str, bool]] = attrs.field(factory=deque)
     agenda: Agenda = attrs.field(init=False)
 
@@ -112,7 +117,8 @@ class Pacer:
         """
         ready_s = max(self.until_s, self._paced_s(now_s)) if self.gap_s else self.until_s
         if calm_rate:
-            rate = max(_AHEAD * calm_rate, _GROWS * self._goodput(now_s) / _MINUTE_S, _SLOWEST)
+            ahead = _GROWS if self.drains_s is None else _DRAINS
+            rate = max(_AHEAD * calm_rate, ahead * self._goodput(now_s) / _MINUTE_S, _SLOWEST)
             self.tokens = min(burst, self.tokens + (now_s - self.filled_s) * rate)
             self.filled_s = now_s
             if self.tokens < 1:
@@ -138,11 +144,14 @@ class Pacer:
         if self.gap_s:
             self.next_s = max(self.next_s, now_s - self.gap_s) + self.gap_s
 
-    def _goodput(self, now_s: float) -> int:
-        """How many attempts got through in the last minute."""
-        while self.passed and self.passed[0] <= now_s - _MINUTE_S:
+    def _goodput(self, now_s: float) -> float:
+        """How many attempts got through in the last minute, or a minute since a queue is drained."""
+        span_s = _MINUTE_S
+        if self.drains_s is not None:
+            span_s = min(max(now_s - self.drains_s, span_s), _SMOOTH_S)
+        while self.passed and self.passed[0] <= now_s - span_s:
             self.passed.popleft()
-        return len(self.passed)
+        return len(self.passed) * _MINUTE_S / span_s
 
     def _seen(self, name: str, *, is_away: bool) -> None:
         self.recent.append((name, is_away))
