@@ -50,6 +50,9 @@ Decide = Callable[[Observation, History, str], Decision]
 _YEAR_S: Final = 366 * 86_400.0
 """Longer than any wait."""
 
+_DOUBLES: Final = 16
+"""More often than this no wait is doubled."""
+
 Step = tuple[State, tuple[Command, ...]]
 
 
@@ -120,7 +123,8 @@ class Lifecycle:
             return self._unanswered(evolve(state, asked_s=asked_s), event.observation)
         seen_before = state.seen
         state = _described(state, _seen(event.observation), asked_s)
-        if state.wanted and _has_come(state, event.observation):
+        is_new = seen_before != state.seen
+        if state.wanted and ((state.is_open and is_new) or _has_come(state, event.observation)):
             state = evolve(state, wanted=False)
         if flight is not None and not flight.is_seen and self._is_old(state, flight):
             return _waiting(evolve(state, due_s=self._looked_at_s(state, flight), rests=False))
@@ -131,7 +135,6 @@ class Lifecycle:
         elif flight is not None and (state.repaired or not state.is_open) and is_lost(state, flight):
             state = left_no_trace(state, flight)
         else:
-            is_new = seen_before != state.seen
             state = ended(counted_anew(state, is_new=is_new) if event.observation.progressed else state)
         return self._answered(state, self.decide(event.observation, state.history, state.key))
 
@@ -140,27 +143,32 @@ class Lifecycle:
         since = state.now_s if state.unanswered_since_s is None else state.unanswered_since_s
         history = History(attempts=state.unanswered, failing_for_s=state.now_s - since)
         decision = self.decide(observation, history, state.key)
-        state = evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since, wanted=False)
+        state = evolve(state, unanswered=state.unanswered + 1, unanswered_since_s=since)
         if isinstance(decision, Retry):
             return _later(state, decision.delay_s, decision)
-        return self._answered(state, decision)
+        after, commands = self._answered(state, decision)
+        return evolve(after, wanted=state.wanted, wanted_since_s=state.wanted_since_s), commands
 
     def _is_old(self, state: State, flight: Flight) -> bool:
         """Whether the latest answer is that from before the trigger, and may still be so."""
-        return state.asked_s < self._settled_s(flight) and state.seen == flight.before
+        return state.asked_s < self._settled_s(state, flight) and state.seen == flight.before
 
     def _looked_at_s(self, state: State, flight: Flight) -> float:
         """When to look again while the old answer lingers: often where a sync is known to begin."""
-        settled_s = self._settled_s(flight)
-        return settled_s if is_silent(state, flight) else min(settled_s, state.now_s + self._pause_s(state, flight))
+        settled_s = self._settled_s(state, flight)
+        return settled_s if is_silent(flight) else min(settled_s, state.now_s + self._pause_s(state, flight))
 
     def _pause_s(self, state: State, flight: Flight) -> float:
         """How long until the next look at a sync: what has just begun may soon be over."""
         return max(self.cadence.poll_s, (state.now_s - flight.at_s) / 2)
 
-    def _settled_s(self, flight: Flight) -> float:
+    def _settled_s(self, state: State, flight: Flight) -> float:
         """Until when the answer from before a trigger may linger: upstream that refused it knows sooner."""
-        return flight.at_s + (self.cadence.poll_s if flight.is_refused else self.cadence.settling_s)
+        return flight.at_s + (self._again_s(state) if flight.is_refused else self.cadence.settling_s)
+
+    def _again_s(self, state: State) -> float:
+        """How long until what upstream refused has settled, and may be tried again: twice as long each time."""
+        return min(self.cadence.settling_s, self.cadence.poll_s * 2.0 ** min(max(0, state.refused - 1), _DOUBLES))
 
     def _accepted(self, state: State, number: int) -> Step:
         if state.flight is None or state.flight.number != number:
@@ -187,9 +195,9 @@ class Lifecycle:
     def _unconfirmed(self, state: State, flight: Flight, decision: NoOp, observation: Observation) -> Step:
         """A sync may run: a look comes first. What upstream itself refused has settled by the first look."""
         if decision.cause == Cause.IN_PROGRESS or not observation.is_refusal:
-            return _later(replied(state, flight), decision.look_again_s, decision)
-        wait_s = max(decision.look_again_s or 0.0, self.cadence.poll_s)
-        return _later(replied(state, flight, is_refused=True), wait_s, decision)
+            return _later(replied(state, flight, is_doubtful=True), decision.look_again_s, decision)
+        wait_s = max(decision.look_again_s or 0.0, self._again_s(state))
+        return _later(replied(state, flight, is_doubtful=True, is_refused=True), wait_s, decision)
 
     def _nothing_ran(self, state: State, decision: Retry) -> Step:
         """The attempt counts, but a repair is not used up by a trigger that never started anything."""
@@ -250,7 +258,7 @@ class Lifecycle:
     def _answered(self, state: State, decision: Decision) -> Step:
         """What a decision asks for."""
         match decision:
-            case NoOp(may_sync=True) if state.wanted and not state.is_open:
+            case NoOp(may_sync=True) if state.wanted:
                 return self._started(state, decision)
             case NoOp(cause=Cause.HEALTHY) | NoOp(look_again_s=None):
                 return _closed(state, decision)
@@ -281,12 +289,17 @@ class Lifecycle:
         return self._triggered(state, decision)
 
     def _started(self, state: State, decision: NoOp) -> Step:
-        """A sync that is wanted where all is well: no attempt of any episode."""
+        """A sync that is wanted where all is well: no attempt of any episode, so one that is open is over."""
+        resolved = resolve(state)
+        if state.is_open:
+            state = evolve(well(state), wanted=True, wanted_since_s=state.wanted_since_s)
         if state.held:
-            return _later(state, decision.look_again_s, decision, rests=True)
-        if state.not_before_s > state.now_s:
-            return _later(state, state.not_before_s - state.now_s, decision)
-        return self._triggered(state, decision)
+            state, commands = _later(state, decision.look_again_s, decision, rests=True)
+        elif state.not_before_s > state.now_s:
+            state, commands = _later(state, state.not_before_s - state.now_s, decision)
+        else:
+            state, commands = self._triggered(state, decision)
+        return state, (*resolved, *commands)
 
     def _triggered(self, state: State, decision: Decision) -> Step:
         """A sync, if the answer that speaks for it is fresh."""

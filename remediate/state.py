@@ -27,6 +27,7 @@ class Flight:
         at_s: when it was given, or its first answer came.
         before: what was seen before it was given.
         is_answered: an answer to it came, or is known to be lost.
+        is_doubtful: the answer leaves open whether it was received.
         is_refused: upstream itself answered that it failed.
         is_seen: a sync was seen running since.
         is_stale: somebody mended the connection since, so its outcome says nothing of the repair.
@@ -36,6 +37,7 @@ class Flight:
     at_s: float
     before: str
     is_answered: bool = False
+    is_doubtful: bool = False
     is_refused: bool = False
     is_seen: bool = False
     is_stale: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from remediate import Owner
@@ -16,6 +17,7 @@ from remediate.events import (
     OpenTicket,
     Refused,
     Released,
+    ResolveTicket,
     TimePassed,
     Trigger,
     WaitUntil,
@@ -325,12 +327,42 @@ def test_a_sync_that_was_wanted_and_never_sent_is_given_again() -> None:
     assert isinstance(life.sees(WELL, 130)[-1], WaitUntil)
 
 
-def test_a_wish_ends_with_a_look_that_had_no_answer() -> None:
+def test_a_wish_outlives_looks_that_had_no_answer() -> None:
     life = Life()
     wanting(life, 0)
     life.sees(ApiFailure(call="status", http_status=503), 1)
-    life.sees(WELL, 10)
-    assert not life.told(Trigger)
+    assert isinstance(life.sees(WELL, 10)[-1], Trigger)
+    assert not life.state.wanted
+
+
+ODD = ApiFailure(call="status", http_status=409)
+"""An answer for which a human is asked, about this connection alone."""
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_wish_outlives_a_trouble_that_was_only_of_asking(is_held: bool) -> None:
+    life = Life()
+    life.sees(WELL, 0)
+    wanting(life, 1)
+    life.sees(ODD, 2)
+    assert life.state.is_open
+    if is_held:
+        life(Held(by="ops"), 3)
+    *requests, last = life.sees(WELL, 4)
+    assert isinstance(last, WaitUntil if is_held else Trigger)
+    assert [type(one) for one in requests] == [ResolveTicket]
+    assert (life.state.is_open, life.state.wanted, life.state.attempts) == (False, is_held, 0)
+
+
+def test_unless_somebody_has_synced_it_by_then() -> None:
+    life = Life()
+    life.sees(attrs.evolve(WELL, last_synced_at="before"), 0)
+    wanting(life, 1)
+    life.sees(ODD, 2)
+    *requests, wait = life.sees(WELL, 4)
+    assert isinstance(wait, WaitUntil)
+    assert [type(one) for one in requests] == [ResolveTicket]
+    assert not life.state.wanted
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -37,7 +37,7 @@ class _Attempts:
             circuit.sends_probe(self.number, self.now_s, 1.0)
         at_s = self.now_s if began_s is None else began_s
         flight = Flight(self.number, at_s, Purpose.WORK, tenant, 0.0)
-        self.circuits.ended(Ended(key=key, number=self.number, evidence=evidence, synced=synced), flight, self.now_s, 0)
+        self.circuits.ended(Ended(key=key, number=self.number, evidence=evidence, synced=synced), flight, self.now_s)
 
     def fail(self, count: int, tenant: str | None = None) -> None:
         """So many fail, of as many connections."""
@@ -57,12 +57,15 @@ def _open() -> _Attempts:
     return attempts
 
 
-def test_a_probe_that_tells_nothing_is_followed_by_the_next_at_once() -> None:
+def test_a_probe_that_tells_nothing_is_followed_by_the_next_soon() -> None:
     attempts = _open()
     attempts.end(Evidence.NONE, "other")
     assert attempts.circuits.everyone.probe_s > attempts.now_s + 50, "it was no probe"
     attempts.end(Evidence.NONE, "probe", probes="")
-    assert attempts.circuits.everyone.probe_s == attempts.now_s
+    assert attempts.circuits.everyone.probe_s == attempts.now_s + 15.0
+    attempts.circuits.everyone.probe_s = attempts.now_s + 3.0
+    attempts.circuits.everyone.told_nothing(attempts.now_s)
+    assert attempts.circuits.everyone.probe_s == attempts.now_s + 3.0, "no later than it was due"
     assert attempts.circuits.everyone.phase == Phase.OPEN
 
 
@@ -82,7 +85,7 @@ def test_what_began_before_the_trouble_says_nothing_of_its_end() -> None:
 
 def test_what_an_operator_holds_is_ended_by_probes_alone() -> None:
     attempts = _Attempts()
-    attempts.circuits.ordered(Ordered(order=Order.OPEN, by="ada"), attempts.now_s, 0)
+    attempts.circuits.ordered(Ordered(order=Order.OPEN, by="ada"), attempts.now_s)
     attempts.end(Evidence.ALIVE, "a")
     assert attempts.circuits.everyone.phase == Phase.OPEN
     attempts.end(Evidence.ALIVE, "b", probes="")
@@ -120,12 +123,12 @@ def test_tenants_that_fell_ill_together_are_probed_as_soon_as_one_is_well() -> N
             attempts.end(Evidence.ALIVE, "well", "well")
         assert attempts.circuits.tenants[tenant].phase == Phase.OPEN
     attempts.end(Evidence.NONE, "a1", "a", probes="a")
-    assert attempts.circuits.tenants["a"].probe_s == attempts.now_s, "it told nothing"
+    assert attempts.circuits.tenants["a"].probe_s == attempts.now_s + 15.0, "it told nothing"
     attempts.end(Evidence.ALIVE, "a1", "a", probes="a")
     assert attempts.circuits.tenants["a"].phase == Phase.RECOVERING
     assert attempts.circuits.tenants["b"].probe_s <= attempts.now_s
     assert attempts.circuits.tenants["late"].probe_s > attempts.now_s
-    assert attempts.circuits.fetch().resumed == ["a"]
+    assert attempts.circuits.fetch().resumed == {"a": "fleet/incident/1"}
 
 
 def test_no_time_teaches_nothing_of_calm_times() -> None:

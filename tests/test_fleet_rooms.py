@@ -142,8 +142,8 @@ def test_a_probe_is_wanted_when_it_is_due_and_not_too_many_are_out() -> None:
 def test_a_circuit_closes_when_nothing_has_failed_for_long_enough() -> None:
     circuit = _circuit()
     assert (circuit.holds, circuit.is_well(1e9)) == (True, False)
-    circuit.recover(1000.0, 7)
-    assert (circuit.holds, circuit.resumed, circuit.next_s(1000.0)) == (False, 7, 1300.0)
+    circuit.recover(1000.0)
+    assert (circuit.holds, circuit.next_s(1000.0)) == (False, 1300.0)
     assert (circuit.is_well(1299.9), circuit.is_well(1300.0)) == (False, True)
     circuit.close()
     assert (circuit.phase, circuit.next_s(0.0)) == (Phase.CLOSED, inf)

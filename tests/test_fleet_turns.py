@@ -72,7 +72,7 @@ def test_a_tenant_that_recovers_is_probed_no_more_and_settles() -> None:
     circuits = {"t": _circuit("t", 10.0)}
     turns = Turns(circuits)
     turns.changed("t", 10.0)
-    circuits["t"].recover(20.0, 0)
+    circuits["t"].recover(20.0)
     turns.changed("t", 20.0)
     turns.wanted("t")
     assert (turns.probed(20.0), turns.agenda.next_s) == ([], 320.0)
@@ -96,7 +96,7 @@ def test_tenants_that_fell_ill_together_are_probed_together() -> None:
     circuits["other"].trouble = Trouble.OPERATOR
     turns = Turns(circuits)
     turns.due(1000.0)
-    circuits["well"].recover(1000.0, 0)
+    circuits["well"].recover(1000.0)
     turns.hasten(circuits["well"], 1000.0)
     assert turns.probed(1000.0) == ["near"]
     assert circuits["near"].probe_s == 1000.0
@@ -110,7 +110,7 @@ def test_many_that_are_open_share_the_pace(several: int, patience: float) -> Non
     for number, name in enumerate(circuits):
         turns.changed(name, 0.0)
         if number >= several:
-            circuits[name].recover(0.0, 0)
+            circuits[name].recover(0.0)
             turns.changed(name, 0.0)
     assert turns.patience == patience
 

@@ -108,10 +108,19 @@ def test_a_running_sync_is_polled_under_the_start_that_it_has(ledger: Ledger, cl
     assert row(ledger, "acme").stage == FREE
     [told] = ledger._database.read(lambda tx: tx.execute(select(fleet_events)).all())
     said = json.loads(told.event)
-    assert said == {"key": "acme", "number": start, "evidence": "alive", "synced": True, "retry_after_s": None}
+    assert said == {
+        "key": "acme",
+        "number": start,
+        "evidence": "alive",
+        "synced": True,
+        "refused": False,
+        "retry_after_s": None,
+    }
 
 
-def test_an_old_status_tells_nothing_and_a_failed_call_does(ledger: Ledger, clock: Clock) -> None:
+def test_an_old_status_tells_that_calls_are_answered_and_a_failed_call_that_they_are_not(
+    ledger: Ledger, clock: Clock
+) -> None:
     ledger.enroll(["old", "away"])
     leader = ledger.fleet.leader()
     leader.step()
@@ -119,7 +128,7 @@ def test_an_old_status_tells_nothing_and_a_failed_call_does(ledger: Ledger, cloc
         saw(ledger, claim, DOWN if claim.key == "old" else AWAY)
     told = ledger._database.read(lambda tx: [json.loads(one.event) for one in tx.execute(select(fleet_events))])
     assert {one["key"]: (one["evidence"], one["synced"]) for one in told} == {
-        "old": ("none", False),
+        "old": ("alive", False),
         "away": ("upstream", False),
     }
 
@@ -165,7 +174,7 @@ def test_a_trigger_that_left_no_trace_tells_nothing_of_syncs(ledger: Ledger, clo
     ledger.release(claim, again_s=70)
     clock.now_s += 70
     assert isinstance(saw(ledger, ledger.claim(granted=True)[0], DOWN)[-1], WaitUntil)
-    assert last_told(ledger)["evidence"] == "none"
+    assert (last_told(ledger)["evidence"], last_told(ledger)["synced"]) == ("alive", False)
 
 
 def test_an_outage_holds_everyone_and_probes_go_on_until_it_is_over(ledger: Ledger, clock: Clock) -> None:

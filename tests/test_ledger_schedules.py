@@ -64,16 +64,21 @@ def test_a_schedule_keeps_its_places_after_an_outage(ledger: Ledger, clock: Cloc
         assert (at_s - before[key]) % (6 * 3600) == pytest.approx(0, abs=1e-3)
 
 
-def test_a_wish_whose_look_had_no_answer_stays_with_the_schedule(ledger: Ledger, clock: Clock) -> None:
+def test_a_wish_whose_look_had_no_answer_is_remembered(ledger: Ledger, clock: Clock) -> None:
     ledger.enroll(["acme"], every_s=3600)
     [claim] = ledger.claim()
     busy = ApiFailure(call="status", http_status=503)
     wait = ledger.record(claim, WANTED, Observed(observation=busy, asked_s=ledger.moment(claim)))[-1]
     assert isinstance(wait, WaitUntil)
-    assert ledger.standing("acme").sync_at_s == wait.at_s == ledger.standing("acme").due_s
+    standing = ledger.standing("acme")
+    assert standing.due_s == wait.at_s
+    assert (wait.at_s or 0) < (standing.sync_at_s or 0), "the schedule has said it, and says it no more"
+    assert standing.state.wanted
     clock.now_s = (wait.at_s or 0) + 1
     [claim] = ledger.claim()
-    assert claim.wants_sync
+    assert not claim.wants_sync
+    seen = Observed(observation=WELL, asked_s=ledger.moment(claim))
+    assert isinstance(ledger.record(claim, seen)[-1], Trigger)
 
 
 def test_a_schedule_makes_nothing_due_that_another_holds(ledger: Ledger, clock: Clock) -> None:

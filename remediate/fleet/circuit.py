@@ -18,6 +18,7 @@ __all__ = ["Circuit"]
 
 _JITTER = 0.25
 """No outage ends at the same moment of every round."""
+_SOONER = 0.2
 _STALE_S = 3600.0
 """A suspicion that nobody confirms for so long, and that nobody is left to confirm, is dropped."""
 _SHARED_JITTER = 0.5
@@ -47,7 +48,6 @@ class Circuit:
         well_s: since when nothing has failed, while it recovers.
         recovered_s: when it last began to recover.
         was_soon: whether it was opened again soon after that.
-        resumed: arrivals up to this one waited when it last began to recover.
     """
 
     fleet: Fleet = attrs.field(metadata=APART)
@@ -68,7 +68,6 @@ class Circuit:
     well_s: float = 0.0
     recovered_s: float = -inf
     was_soon: bool = False
-    resumed: int = 0
 
     @property
     def holds(self) -> bool:
@@ -103,15 +102,19 @@ class Circuit:
         self.probed += 1
         self.probe_s = now_s + self._wait_s(now_s, patience)
 
+    def told_nothing(self, now_s: float) -> None:
+        """A probe has ended, and tells neither that upstream answers nor that it does not: the next one goes sooner."""
+        self.probe_s = min(self.probe_s, now_s + _SOONER * self.fleet.probe_first_s)
+
     def wants_probe(self, now_s: float) -> bool:
         """Whether a probe is due. One that hangs delays none."""
         if self.phase != Phase.OPEN or now_s < self.probe_s:
             return False
         return sum(1 for hangs_s in self.out.values() if hangs_s > now_s) < self.fleet.probes
 
-    def recover(self, now_s: float, arrivals: int) -> None:
+    def recover(self, now_s: float) -> None:
         """Upstream answers: what waits is readmitted."""
-        self.phase, self.resumed = Phase.RECOVERING, arrivals
+        self.phase = Phase.RECOVERING
         self.well_s = self.recovered_s = now_s
         self.out.clear()
         self.probe_s = inf

@@ -120,16 +120,15 @@ class Circuits:
         name = whose(key, tenant)
         return name in self.fails.streaks or name in self.refusals.streaks
 
-    def held_by(self, order: int, tenant: str | None) -> str:
-        """The incident, now over, that held what came so early; empty: none did."""
-        for circuit in (self.everyone, self.tenants.get(tenant) if tenant is not None else None):
-            if circuit is not None and circuit.incident is not None and order <= circuit.resumed:
-                return circuit.incident.id
-        return ""
+    def forget(self, key: str) -> None:
+        """A connection may never be heard of again."""
+        self.hurt.well(key)
+        for detector in (self.fails, self.refusals):
+            detector.streaks.pop(whose(key, None), None)
 
     # -- attempts that end
 
-    def ended(self, event: Ended, flight: Flight, now_s: float, arrivals: int) -> None:
+    def ended(self, event: Ended, flight: Flight, now_s: float) -> None:
         """Take what an end says of everyone, and of its tenant."""
         circuit = self.everyone
         own = self.tenants.get(flight.tenant) if flight.tenant is not None else None
@@ -138,9 +137,9 @@ class Circuits:
         is_probe = flight.number in circuit.out
         circuit.out.pop(flight.number, None)
         if circuit.holds:
-            self._while_held(says, flight, now_s, arrivals, is_probe=is_probe)
+            self._while_held(says, flight, now_s, is_probe=is_probe)
         if own is not None:
-            self._of_tenant(flight, own, says, now_s, arrivals)
+            self._of_tenant(flight, own, says, now_s)
         if event.evidence in FAILS:
             self._failed(event, flight, now_s)
         elif event.evidence == Evidence.AUTHORISATION:
@@ -159,11 +158,11 @@ class Circuits:
         if self.everyone.phase == Phase.CONFIRMING:
             self._confirms(now_s)
 
-    def _while_held(self, says: bool | None, flight: Flight, now_s: float, arrivals: int, *, is_probe: bool) -> None:
+    def _while_held(self, says: bool | None, flight: Flight, now_s: float, *, is_probe: bool) -> None:
         circuit = self.everyone
         if says is None:
             if is_probe:
-                circuit.probe_s = now_s  # it told nothing: the next one may
+                circuit.told_nothing(now_s)
         elif not says:
             if circuit.phase == Phase.CONFIRMING:
                 self._confirms(now_s)
@@ -171,7 +170,7 @@ class Circuits:
             if circuit.phase == Phase.CONFIRMING:
                 self._was_false_alarm(now_s)
             elif circuit.trouble != Trouble.OPERATOR or is_probe:
-                self._recover(circuit, now_s, arrivals)
+                self._recover(circuit, now_s)
 
     def _confirms(self, now_s: float) -> None:
         circuit = self.everyone
@@ -207,7 +206,7 @@ class Circuits:
             self._tenant_failed(flight.tenant, now_s)
         if circuit.phase == Phase.CLOSED and self.fails.share >= _DEGRADED:
             self._degraded(now_s)
-        if circuit.phase == Phase.RECOVERING and event.synced and times <= _EXCUSED:
+        if circuit.phase == Phase.RECOVERING and event.synced and not event.refused and times <= _EXCUSED:
             self.found.repairs[event.key] = self.latest
 
     def _degraded(self, now_s: float) -> None:
@@ -264,14 +263,14 @@ class Circuits:
             self._open(self._of(tenant), self._incident(Trouble.UPSTREAM, since_s, tenant, now_s), now_s)
             self.turns.changed(tenant, now_s)
 
-    def _of_tenant(self, flight: Flight, own: Circuit, says: bool | None, now_s: float, arrivals: int) -> None:
+    def _of_tenant(self, flight: Flight, own: Circuit, says: bool | None, now_s: float) -> None:
         """A probe of a tenant has ended. Where it is well, others that fell ill with it may be so too."""
         if own.out.pop(flight.number, None) is None or own.phase != Phase.OPEN:
             return
         if says is None:
-            own.probe_s = now_s
+            own.told_nothing(now_s)
         elif says:
-            self._recover(own, now_s, arrivals)
+            self._recover(own, now_s)
             self.turns.hasten(own, now_s)
 
     # -- from one phase to another
@@ -303,7 +302,7 @@ class Circuits:
                 self.found.announced.append(Closed(incident=self.missing, closed_s=now_s - self.behind_s, failed=0))
             self.missing = None
 
-    def ordered(self, event: Ordered, now_s: float, arrivals: int) -> None:
+    def ordered(self, event: Ordered, now_s: float) -> None:
         """An operator's word, of the fleet or of one tenant; announcing is the fleet's always."""
         circuit = self.everyone if event.tenant is None else self.tenants.get(event.tenant)
         until_s = None if event.until_s is None else event.until_s + self.behind_s
@@ -313,7 +312,7 @@ class Circuits:
             case Order.CLOSE if circuit is not None and circuit.phase == Phase.CONFIRMING:
                 self._was_false_alarm(now_s)
             case Order.CLOSE if circuit is not None and circuit.phase == Phase.OPEN:
-                self._recover(circuit, now_s, arrivals)
+                self._recover(circuit, now_s)
             case Order.MUTE:
                 self.muted_s = inf if until_s is None else until_s
             case Order.UNMUTE:
@@ -350,21 +349,19 @@ class Circuits:
         if circuit.announced and circuit.incident is not None:
             self.found.announced.append(Opened(incident=circuit.incident))
 
-    def _recover(self, circuit: Circuit, now_s: float, arrivals: int) -> None:
+    def _recover(self, circuit: Circuit, now_s: float) -> None:
         """Upstream answers: all that failed since the trouble began is repaired."""
-        circuit.recover(now_s, arrivals)
+        circuit.recover(now_s)
         incident = cast(Incident, circuit.incident)  # what is open has one
-        tenant = incident.tenant
         self._repair_all(incident, circuit.since_s)
-        if tenant is None:
+        self.found.resumed[incident.tenant] = incident.id
+        if incident.tenant is None:
             if self.was_refusal:
                 self.refused_in = incident.id
-            self.found.recovers = True
             self.found.again = circuit.was_soon
             self._reset(was_well=False)
         else:
             circuit.voted = 0
-            self.found.resumed.append(tenant)
 
     def _repair_all(self, incident: Incident, since_s: float) -> None:
         """Whoever of those it is about failed since then is repaired."""

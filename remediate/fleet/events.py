@@ -40,6 +40,7 @@ class Ended:
         number: the :class:`Start`'s; an end of any other start than the present one is passed over.
         evidence: what its last decision says of upstream.
         synced: whether a sync ran, or was tried; a look alone does not tell how syncs fare. Default True.
+        refused: whether that one was not let begin, so that trying again at once is no way. Default False.
         retry_after_s: the pause that upstream asked for, seconds.
     """
 
@@ -47,6 +48,7 @@ class Ended:
     number: int
     evidence: Evidence
     synced: bool = True
+    refused: bool = False
     retry_after_s: float | None = None
 
 

@@ -1,4 +1,4 @@
-"""What the circuits of a fleet find, until it is fetched; and whose a vote is.
+"""What the circuits of a fleet find, until it is fetched; what is asked for, until it is handed out; whose a vote is.
 
 Knows keys, tenants and incidents, and nothing of how they are found.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import attrs
 
 from remediate.decision import Evidence
-from remediate.fleet.events import Closed, Ended, Opened
+from remediate.fleet.events import Closed, Ended, Opened, Start
 
-__all__ = ["ANSWERS", "FAILS", "TENANT", "Found", "says_of", "whose"]
+__all__ = ["ANSWERS", "FAILS", "TENANT", "Asked", "Found", "says_of", "whose"]
 
 ANSWERS = (Evidence.ALIVE, Evidence.CONNECTION)
 """Evidence that upstream answers, and grants are well."""
@@ -47,16 +47,25 @@ class Found:
     Attributes:
         announced: incidents that began and ended.
         repairs: connections that failed in an incident that is over, with its id.
-        resumed: tenants that are held no more.
-        recovers: whether the fleet has begun to recover.
-        again: whether it had in the same incident, and all was held again soon.
+        resumed: tenants that are held no more, and None where everyone is not, with the id of what held them.
+        again: whether everyone had been let go in the same incident before, and was held again soon.
     """
 
     announced: list[Opened | Closed] = attrs.field(factory=list)
     repairs: dict[str, str] = attrs.field(factory=dict)
-    resumed: list[str] = attrs.field(factory=list)
-    recovers: bool = False
+    resumed: dict[str | None, str] = attrs.field(factory=dict)
     again: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.announced or self.repairs or self.resumed or self.recovers)
+        return bool(self.announced or self.repairs or self.resumed)
+
+
+@attrs.define
+class Asked:
+    """What a step asks for, as it grows."""
+
+    starts: list[Start] = attrs.field(factory=list)
+    tell: list[str] = attrs.field(factory=list)
+    drop: list[str] = attrs.field(factory=list)
+    repairs: list[tuple[str, str]] = attrs.field(factory=list)
+    announced: list[Opened | Closed] = attrs.field(factory=list)

@@ -7,7 +7,7 @@ carried out. One owner steps it; its whole state is saved and restored as plain 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import inf, ulp
+from math import inf
 from typing import Any
 
 import attrs
@@ -15,12 +15,11 @@ import attrs
 from remediate.decision import Evidence
 from remediate.fleet.circuit import Circuit
 from remediate.fleet.circuits import Circuits
+from remediate.fleet.clock import shown_s
 from remediate.fleet.events import (
-    Closed,
     Directives,
     Ended,
     Event,
-    Opened,
     Phase,
     Purpose,
     Repaired,
@@ -31,9 +30,10 @@ from remediate.fleet.events import (
     Wants,
     Withdrawn,
 )
-from remediate.fleet.found import ANSWERS, FAILS, Found, whose
+from remediate.fleet.found import ANSWERS, FAILS, Asked, Found, whose
 from remediate.fleet.missing import Missing
 from remediate.fleet.notices import Notices
+from remediate.fleet.owed import Owed
 from remediate.fleet.pacer import Pacer
 from remediate.fleet.parameters import Fleet
 from remediate.fleet.queue import Entry, Queue
@@ -44,17 +44,6 @@ __all__ = ["Governor"]
 
 _ROTATES = 8
 """A tenant that was probed is not probed again before so many others, if there are others."""
-
-
-@attrs.define
-class _Out:
-    """What a step asks for, as it grows."""
-
-    starts: list[Start] = attrs.field(factory=list)
-    tell: list[str] = attrs.field(factory=list)
-    drop: list[str] = attrs.field(factory=list)
-    repairs: list[tuple[str, str]] = attrs.field(factory=list)
-    announced: list[Opened | Closed] = attrs.field(factory=list)
 
 
 @attrs.define(slots=False)
@@ -78,8 +67,8 @@ class Governor:
     _missing: Missing = attrs.field(kw_only=True)
     _troubled: set[str] = attrs.field(factory=set, kw_only=True)
     _probed: list[str] = attrs.field(factory=list, kw_only=True)
-    _owed: dict[str, str] = attrs.field(factory=dict, kw_only=True)
-    _out: _Out = attrs.field(factory=_Out, init=False)
+    _owed: Owed = attrs.field(factory=Owed, kw_only=True)
+    _out: Asked = attrs.field(factory=Asked, init=False)
 
     @_window.default
     def _new_window(self) -> Window:
@@ -187,7 +176,7 @@ class Governor:
                 if flight is not None:
                     self._ended(event, flight)
             case Withdrawn(key=key):
-                self._queue.remove(key)
+                self._withdrawn(key)
             case Repaired(key=key):
                 self._circuits.hurt.well(key)
                 self._troubled.discard(key)
@@ -197,7 +186,15 @@ class Governor:
             case Sized(connections=connections):
                 self._missing.connections = connections
             case _:
-                self._circuits.ordered(event, self._now_s, self._queue.arrivals)
+                self._circuits.ordered(event, self._now_s)
+
+    def _withdrawn(self, key: str) -> None:
+        """One wants nothing any more, and may never again: what it is owed it has now, and no more is known of it."""
+        self._queue.remove(key)
+        if incident := self._owed.hurt.pop(key, ""):
+            self._out.repairs.append((key, incident))
+        self._circuits.forget(key)
+        self._troubled.discard(key)
 
     def _ended(self, event: Ended, flight: Flight) -> None:
         now_s, evidence = self._now_s, event.evidence
@@ -217,7 +214,7 @@ class Governor:
             return
         if evidence != Evidence.NONE:
             self._pacer.got_through(name, now_s)
-        self._circuits.ended(event, flight, now_s, self._queue.arrivals)
+        self._circuits.ended(event, flight, now_s)
 
     def _answered(self, event: Ended, flight: Flight) -> None:
         self._missing.known(event.key)
@@ -240,6 +237,7 @@ class Governor:
         if is_calm and passed_s:
             self._window.rested(passed_s)
             self._pacer.drains_s = None
+            self._owed.settled()
         self._now_s += passed_s
         self._clock_s = now_s
         self._circuits.behind_s = self._now_s - now_s
@@ -271,8 +269,10 @@ class Governor:
     def _follow(self, found: Found) -> None:
         """What the circuits found is announced, and who was held is let go."""
         self._out.announced += found.announced
-        self._release(found.resumed)
-        if found.recovers:
+        for tenant, incident in found.resumed.items():
+            self._owed.ended(tenant, self._queue.arrivals, incident)
+        self._release([one for one in found.resumed if one is not None])
+        if None in found.resumed:
             self._window.begin(again=found.again)
             self._pacer.drains_s = self._now_s
             tried = self._notices.retry(self._window.number, self._now_s, refused=self._circuits.was_refusal)
@@ -341,7 +341,7 @@ class Governor:
     def _repair(self, key: str, incident: str) -> None:
         """One was in an incident that is over: where it waits for a start, it is repaired at that."""
         if key in self._queue.entries:
-            self._owed[key] = incident
+            self._owed.hurt[key] = incident
         else:
             self._out.repairs.append((key, incident))
 
@@ -369,7 +369,7 @@ class Governor:
         """Start one; a probe uses up nothing of its limits either."""
         entry = self._queue.entries.pop(key)
         number = self._window.start(key, purpose, entry, self._now_s)
-        repairs = self._owed.pop(key, "") or self._circuits.held_by(entry.order, entry.tenant)
+        repairs = self._owed.given(key, entry)
         if held_by is not None:
             repairs = held_by.id
         self._out.starts.append(Start(key=key, number=number, purpose=purpose, repairs=repairs))
@@ -377,20 +377,11 @@ class Governor:
 
     # -- what is asked for
 
-    def _by_the_clock(self, at_s: float) -> float | None:
-        """When the clock will show that so much time has passed, however it is rounded; None: never."""
-        if at_s == inf:
-            return None
-        clock_s = max(at_s, self._now_s) - self._circuits.behind_s
-        while self._now_s + (clock_s - (self._clock_s or 0.0)) < at_s:
-            clock_s += ulp(max(abs(at_s), abs(clock_s)))
-        return clock_s
-
     def _directives(self, next_s: float) -> Directives:
-        out, self._out = self._out, _Out()
+        out, self._out = self._out, Asked()
         return Directives(
             starts=tuple(out.starts),
-            wake_s=self._by_the_clock(next_s),
+            wake_s=shown_s(next_s, self._now_s, self._clock_s or 0.0, self._circuits.behind_s),
             tell=tuple(out.tell),
             drop=tuple(out.drop),
             repairs=tuple(out.repairs),

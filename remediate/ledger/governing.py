@@ -14,17 +14,18 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from remediate import attempts
+from remediate.attempts import runs
 from remediate.decision import Evidence, Owner
-from remediate.events import Command, Event, Mended, Notify, Observed, Refused, Request, WaitUntil
+from remediate.events import Command, Event, Mended, Notify, Request, WaitUntil
 from remediate.fleet import Ended, Repaired, Telling, Wants, Withdrawn
 from remediate.fleet import Event as Told
 from remediate.ledger.database import Transaction
 from remediate.ledger.schema import FREE, GRANTED, WAITING, fleet_events, governors
-from remediate.observation import Observation
 from remediate.state import State
 from remediate.wire import dumps
 
-__all__ = ["ENDED_BY", "freed", "is_governed", "outcome", "read_told", "resumed", "runs", "tell"]
+__all__ = ["ENDED_BY", "freed", "is_governed", "outcome", "read_told", "resumed", "tell"]
 __all__ += ["withholds"]
 
 ENDED_BY: Final = "the end of an incident"
@@ -93,27 +94,16 @@ def outcome(
 ) -> tuple[dict[str, Any], list[Told]]:
     """What a record under a lease changes of a row, and what the governor is told of it.
 
-    An attempt goes on while a sync runs whose outcome is not known. Calls that fail and syncs that ended tell
-    of upstream, and so does a look that finds all well, though not of syncs; old trouble that a look shows does not.
+    An attempt goes on while a sync runs whose outcome is not known.
     """
     values: dict[str, Any] = {"repairs": None} if row.repairs else {}
     last = commands[-1]
     if row.stage != GRANTED or not isinstance(last, WaitUntil):
         return values, []
-    failure = _failure(events)
-    if runs(after) and failure is None and not last.rests:
+    found = attempts.outcome(before, after, events, last)
+    if found is None:
         return values, []
-    has_ended = _flies(before) and not _flies(after) and after.refused <= before.refused
-    evidence = Evidence.NONE if last.decision is None else last.decision.evidence
-    if not has_ended and failure is None and evidence != Evidence.ALIVE:
-        evidence = Evidence.NONE
-    ended = Ended(
-        key=row.key,
-        number=row.start,
-        evidence=evidence,
-        synced=has_ended or isinstance(events[-1], Refused),
-        retry_after_s=None if failure is None else failure.retry_after_s,
-    )
+    ended = Ended(key=row.key, number=row.start, **attrs.asdict(found))
     told = [Telling(key=row.key) for one in commands if not isinstance(one, WaitUntil) and withholds(row, one)]  # type: ignore[arg-type]  # all but the last are requests
     freed = {"stage": FREE, "start": None, "overdue_s": None if last.rests else row.overdue_s}
     return values | freed, [ended, *told]
@@ -126,18 +116,3 @@ def freed(tx: Transaction, row: Row[Any]) -> dict[str, Any]:
     elif row.stage == WAITING:
         tell(tx, [Withdrawn(key=row.key)])
     return {"stage": FREE, "start": None}
-
-
-def runs(state: State) -> bool:
-    """Whether a sync runs whose outcome is not known."""
-    return state.syncing_since_s is not None or (state.flight is not None and not state.refused)
-
-
-def _flies(state: State) -> bool:
-    return state.flight is not None or state.syncing_since_s is not None
-
-
-def _failure(events: Sequence[Event]) -> Observation | None:
-    """A call that failed; None: none did."""
-    answers = [one.observation for one in events if isinstance(one, Observed | Refused)]
-    return next((one for one in answers if not one.describes), None)

@@ -12,6 +12,7 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from remediate.attempts import runs
 from remediate.decision import Decision, headline
 from remediate.engine import Engine
 from remediate.errors import InputError, UnreadableStateError
@@ -66,7 +67,7 @@ def due_again_s(row: Row[Any], now_s: float) -> float | None:
 def given_up(tx: Transaction, row: Row[Any]) -> dict[str, Any]:
     """What changes of a row that is held no longer though nothing was recorded: its attempt goes on if a sync runs."""
     try:
-        goes_on = row.stage == GRANTED and governing.runs(read_state(row.state))
+        goes_on = row.stage == GRANTED and runs(read_state(row.state))
     except InputError:
         goes_on = False
     return {} if goes_on else governing.freed(tx, row)
@@ -180,8 +181,7 @@ class Recorder:
         """When the connection is due, and whether it is still held."""
         values: dict[str, Any] = {}
         if row.every_s is not None and any(isinstance(event, Wanted) for event in events):
-            again_s = last.at_s if isinstance(last, WaitUntil) and state.unanswered else None
-            values["sync_at_s"] = again_s or rows.slot(row.key, row.every_s, tx.now_s)
+            values["sync_at_s"] = rows.slot(row.key, row.every_s, tx.now_s)
         sync_at_s = values.get("sync_at_s", row.sync_at_s)
         if token is None and row.leased_until_s > tx.now_s:
             return values  # whoever holds it goes on from here

@@ -5,12 +5,12 @@ Knows the simulated world's calls. Interprets commands as a runner does, and dec
 
 from __future__ import annotations
 
-from enum import Enum
 from math import inf, nextafter
 from random import Random
 from typing import Any
 
-from remediate.decision import Decision, Evidence, Owner, Scope
+from remediate.attempts import Outcome, outcome, runs
+from remediate.decision import Owner, Scope
 from remediate.engine import Engine
 from remediate.events import (
     Accepted,
@@ -40,31 +40,10 @@ _BACK = Mended(by="the customer")
 _INCIDENT = "the end of an incident"
 
 
-class _Found(Enum):
-    """What an attempt has found out."""
-
-    NOTHING = 0
-    ANSWERED = 1
-    CALL_FAILED = 2
-    SYNC_ENDED = 3
-
-
 class _Member:
     """What the orchestrator knows of a connection."""
 
-    __slots__ = (
-        "asked_pause_s",
-        "connection",
-        "decision",
-        "due_s",
-        "found",
-        "heard_s",
-        "number",
-        "pending",
-        "state",
-        "timer_s",
-        "wanted_s",
-    )
+    __slots__ = ("connection", "due_s", "first", "number", "pending", "state", "timer_s", "wanted_s")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -72,12 +51,9 @@ class _Member:
         self.due_s: float | None = None
         self.number = 0
         self.pending: list[Event] = []
-        self.decision: Decision | None = None
-        self.found = _Found.NOTHING
+        self.first: list[Event] = []
         self.timer_s = -1.0
         self.wanted_s: float | None = None
-        self.heard_s: float | None = None
-        self.asked_pause_s: float | None = None
 
 
 class Governed:
@@ -119,8 +95,8 @@ class Governed:
             member.due_s = self.loop.now_s
         if not member.number:
             connection = member.connection
-            runs = member.state.flight is not None or member.state.syncing_since_s is not None
-            self._tell(Wants(key=connection.key, due_s=member.due_s, tenant=connection.tenant, runs=runs))
+            is_running = runs(member.state)
+            self._tell(Wants(key=connection.key, due_s=member.due_s, tenant=connection.tenant, runs=is_running))
 
     def _timer(self, member: _Member) -> None:
         if member.timer_s != self.loop.now_s:
@@ -163,15 +139,15 @@ class Governed:
     # -- one attempt
 
     def _start(self, member: _Member, start: Start) -> None:
-        member.number, member.found, member.decision = start.number, _Found.NOTHING, None
-        if start.repairs:
-            self._step(member, Mended(by=_INCIDENT, ticket=start.repairs, at_once=True))
-        member.heard_s = member.wanted_s
-        if member.wanted_s is not None:
-            self._step(member, Wanted(by="the schedule", since_s=member.wanted_s))
+        member.number = start.number
         pending, member.pending = member.pending, []
         for event in pending:
             self._step(member, event)
+        if start.repairs:
+            member.first.append(Mended(by=_INCIDENT, ticket=start.repairs, at_once=True))
+        if member.wanted_s is not None:
+            member.first.append(Wanted(by="the schedule", since_s=member.wanted_s))
+            member.wanted_s = None
         self._look(member)
 
     def _look(self, member: _Member) -> None:
@@ -183,33 +159,21 @@ class Governed:
 
     def _seen(self, what: Any) -> None:
         member, answer, asked_s = what
-        member.asked_pause_s = answer.retry_after_s
-        was_running = member.state.flight is not None or member.state.syncing_since_s is not None
         if asked_s == member.state.asked_s:  # no call takes time here, and no two are made at once
             asked_s = nextafter(asked_s, inf)
-        last = self._step(member, Observed(observation=answer, asked_s=asked_s), asked_s)
-        is_running = member.state.flight is not None or member.state.syncing_since_s is not None
-        if answer.describes and member.wanted_s == member.heard_s:
-            member.wanted_s = None  # the machine has heard it, and remembers
-        if not answer.describes:
-            member.found = _Found.CALL_FAILED
-        elif was_running and not is_running:
-            member.found = _Found.SYNC_ENDED
-        elif member.found == _Found.NOTHING:
-            member.found = _Found.ANSWERED
-        self._follow(member, last, failed=not answer.describes)
+        first, member.first = member.first, []
+        self._record(member, *first, Observed(observation=answer, asked_s=asked_s), at_s=asked_s)
 
     def _answered(self, what: Any) -> None:
         member, answer, number = what
-        member.asked_pause_s = answer.retry_after_s
-        if answer.describes:
-            last = self._step(member, Accepted(number=number))
-        else:
-            member.found = _Found.CALL_FAILED
-            last = self._step(member, Refused(number=number, observation=answer))
-        self._follow(member, last, failed=not answer.describes)
+        accepted = Accepted(number=number)
+        self._record(member, accepted if answer.describes else Refused(number=number, observation=answer))
 
-    def _follow(self, member: _Member, last: Any, *, failed: bool) -> None:
+    def _record(self, member: _Member, *events: Event, at_s: float = 0.0) -> None:
+        """What happened together, and what follows."""
+        before = member.state
+        for event in events:
+            last = self._step(member, event, at_s)
         if isinstance(last, Observe):
             self._look(member)
         elif isinstance(last, Trigger):
@@ -219,10 +183,10 @@ class Governed:
             else:
                 self._answered((member, answer, last.number))
         else:
-            self._waits(member, last, failed=failed)
+            self._waits(member, last, outcome(before, member.state, events, last))
 
-    def _step(self, member: _Member, event: Event, asked_s: float = 0.0) -> Any:
-        member.state, commands = self.life.step(member.state, event, max(self.loop.now_s, asked_s))
+    def _step(self, member: _Member, event: Event, at_s: float = 0.0) -> Any:
+        member.state, commands = self.life.step(member.state, event, max(self.loop.now_s, at_s))
         for command in commands[:-1]:
             if isinstance(command, Notify) and command.audience == Owner.CUSTOMER and not command.reminder:
                 self._tell(Telling(key=member.connection.key))
@@ -230,42 +194,30 @@ class Governed:
                 if command.scope == Scope.INTEGRATION:
                     self._tickets.add(command.id)
                 self.people.ask(member.connection, command.owner)
-        last = commands[-1]
-        if isinstance(last, (WaitUntil, Trigger)) and last.decision is not None:
-            member.decision = last.decision
-        return last
+        return commands[-1]
 
-    def _waits(self, member: _Member, wait: WaitUntil, *, failed: bool) -> None:
+    def _waits(self, member: _Member, wait: WaitUntil, over: Outcome | None) -> None:
         state = member.state
-        runs = state.syncing_since_s is not None or (state.flight is not None and not state.refused)
-        over = None if runs and not failed and not wait.rests else self._ended(member, wait)
-        if wait.at_s is not None and (not wait.rests or state.is_open or member.wanted_s is not None):
+        if wait.at_s is not None and (not wait.rests or state.is_open or state.wanted):
             member.timer_s = wait.at_s
             self.loop.at(wait.at_s, self._timer, member)
         else:
             member.timer_s = -1.0
         if over is None:
             return
-        self._tell(over)
-        if member.pending or (member.wanted_s is not None and not failed):
-            self._want(member, None)
-
-    def _ended(self, member: _Member, wait: WaitUntil) -> Ended:
-        decision, found = member.decision, member.found
-        evidence, pause_s = Evidence.NONE, None
-        if found == _Found.ANSWERED:
-            evidence = Evidence.ALIVE
-        elif found != _Found.NOTHING and decision is not None:
-            evidence = decision.evidence
-        if found == _Found.CALL_FAILED:
-            pause_s = member.asked_pause_s
         number, member.number = member.number, 0
         if wait.rests and member.wanted_s is None:
             member.due_s = None
-        return Ended(
-            key=member.connection.key,
-            number=number,
-            evidence=evidence,
-            synced=found == _Found.SYNC_ENDED,
-            retry_after_s=pause_s,
+        key = member.connection.key
+        self._tell(
+            Ended(
+                key=key,
+                number=number,
+                evidence=over.evidence,
+                synced=over.synced,
+                refused=over.refused,
+                retry_after_s=over.retry_after_s,
+            )
         )
+        if member.pending or member.wanted_s is not None:
+            self._want(member, None)
