@@ -183,9 +183,8 @@ def _show(explanation: Explanation, *, is_held: bool = False) -> None:
     for name, text in rows.items():
         if text:
             grid.add_row(name, Text(text, style="bold" if name == "answer" else ""))
-    out = output.console()
-    out.print(grid)
-    out.print()
+    output.show_table(grid, output.READABLE_WIDTH)
+    output.console().print()
 
 
 def _answer(explanation: Explanation, *, is_held: bool) -> str:
