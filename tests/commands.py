@@ -21,14 +21,14 @@ COMMAND = [sys.executable, "-m", "remediate"]
 
 
 def run(
-    *arguments: str | Path, stdin: str | bytes = "", columns: int = 120, folder: Path | None = None
+    *arguments: str | Path, stdin: str | bytes = "", columns: int | str = 120, folder: Path | None = None
 ) -> CompletedProcess[str]:
     """The command's exit status and what it wrote; in whole runs each time as a process."""
     return (run_process if WHOLE else run_inside)(*arguments, stdin=stdin, columns=columns, folder=folder)
 
 
 def run_process(
-    *arguments: str | Path, stdin: str | bytes = "", columns: int = 120, folder: Path | None = None
+    *arguments: str | Path, stdin: str | bytes = "", columns: int | str = 120, folder: Path | None = None
 ) -> CompletedProcess[str]:
     """The command as a process, over pipes."""
     environment = {**os.environ, **_terminal(columns)}
@@ -39,7 +39,7 @@ def run_process(
 
 
 def run_inside(
-    *arguments: str | Path, stdin: str | bytes = "", columns: int = 120, folder: Path | None = None
+    *arguments: str | Path, stdin: str | bytes = "", columns: int | str = 120, folder: Path | None = None
 ) -> CompletedProcess[str]:
     """The console script's function, with streams of its own; what it raises is raised."""
     with ExitStack() as opened, pytest.MonkeyPatch.context() as patched:
@@ -66,7 +66,7 @@ def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-def _terminal(columns: int) -> dict[str, str]:
+def _terminal(columns: int | str) -> dict[str, str]:
     return {"COLUMNS": str(columns), "TERM": "dumb", "NO_COLOR": "1"}
 
 

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from remediate.ledger import Ledger
 from tests.commands import run
 from tests.layer_calls import Clock
 from tests.ledgers import saw
-from tests.lives import DOWN, SYNCING, WELL
+from tests.lives import SYNCING, WELL
 from tests.test_ledger_fleet import goes_down, keys, row
 
 NOON_S = 1_795_435_200.0  # 2026-11-23 12:00 UTC
@@ -82,7 +83,9 @@ def test_who_waits_in_calm_times_waits_for_its_turn(ledger: Ledger, clock: Clock
     assert UNSPENT not in told
     assert ledger.standing(granted).held_because is None
     leader.resign()
-    assert ledger.standing(waits).held_because == "nobody leads the fleet, so nothing starts until a runner does"
+    assert (
+        ledger.standing(waits).held_because == "nobody leads the fleet, so nothing starts until a governed runner runs"
+    )
 
 
 def test_the_command_tells_of_a_fleet_that_is_held(now: Ledger) -> None:
@@ -111,18 +114,66 @@ def test_an_order_may_be_for_one_tenant(now: Ledger) -> None:
     now.enroll(keys(3))
     leader = now.fleet.leader(tenant=lambda key: "acme" if key == keys(3)[0] else "other")
     leader.step()
-    assert run("fleet", "open", "--by", "ada", "--tenant", "acme").returncode == 0
+    opened = run("fleet", "open", "--by", "ada", "--tenant", "acme")
+    assert (opened.returncode, opened.stderr) == (0, "")
     leader.step()
+    assert "`ada` has been holding all of tenant `acme` since " in run("fleet").stdout
+    assert "; next probe " in run("fleet").stdout
     standing = now.fleet.standing()
     assert standing is not None
     assert [one.tenant for one in standing.governed.incidents] == ["acme"]
     assert "open for `acme`" in run("fleet", "--orders").stdout
-    assert run("fleet", "close", "--by", "ada", "--tenant", "acme").returncode == 0
+    assert "the fleet is not held" in run("fleet", "close", "--by", "eve").stderr
+    closed = run("fleet", "close", "--by", "bob", "--tenant", "acme")
+    assert (closed.returncode, closed.stderr) == (0, "")
     leader.step()
+    assert "`ada` was holding all of tenant `acme` from " in run("fleet").stdout
+    assert ", until `bob` closed that at " in run("fleet").stdout
+    assert "that tenant is not held" in run("fleet", "close", "--by", "bob", "--tenant", "acme").stderr
     standing = now.fleet.standing()
     assert standing is not None
     assert standing.governed.phase == Phase.CLOSED
-    assert [one.order for one in now.fleet.orders()] == [Order.CLOSE, Order.OPEN]
+    assert [one.order for one in now.fleet.orders()] == [
+        *(Order.CLOSE, Order.CLOSE, Order.CLOSE, Order.OPEN),
+    ], "what does nothing is recorded too"
+
+
+def test_what_is_about_to_be_held_may_be_closed(now: Ledger) -> None:
+    now.enroll(keys(1))
+    leader = now.fleet.leader()
+    leader.step()
+    assert run("fleet", "open", "--by", "ada").stderr == ""
+    assert run("fleet", "close", "--by", "bob").stderr == ""
+    leader.step()
+    assert "not held" in run("fleet", "close", "--by", "bob").stderr
+
+
+def test_a_time_says_its_offset_from_utc(now: Ledger) -> None:
+    at = datetime.fromtimestamp(time.time() + 7_200, UTC).replace(microsecond=0)
+    for until in (at, at.astimezone(timezone(timedelta(hours=5))), at.replace(tzinfo=None)):
+        assert run("fleet", "mute", "--by", "ada", "--until", until.isoformat()).returncode == 0
+    assert [one.until_s for one in now.fleet.orders()] == [pytest.approx(at.timestamp(), abs=1)] * 3
+    for never in ("0001-01-01T00:00+05:00", "9999-12-31T23:00-05:00"):
+        assert run("fleet", "mute", "--by", "ada", "--until", never).returncode == 2
+
+
+def test_where_nobody_leads_the_command_says_that_nothing_starts(now: Ledger) -> None:
+    unled = "nobody leads the fleet, so nothing starts until a governed runner runs"
+    now.enroll(keys(1))
+    leader = now.fleet.leader()
+    leader.step()
+    assert unled not in run("status").stdout + run("status", "c000").stdout + run("fleet").stdout
+    leader.resign()
+    now.enroll(["new"])
+    assert f"  held back: {unled}" in run("status", "new").stdout
+    assert "looked at again" not in run("status", "new").stdout
+    assert unled in run("status").stdout.splitlines()
+    assert unled in run("fleet").stdout.splitlines()
+    [claim] = now.claim(1, granted=True)
+    saw(now, claim, WELL)
+    told = run("status", "c000").stdout.splitlines()
+    assert f"  {unled}" in told
+    assert any(line.startswith("  looked at again: in ") for line in told)
 
 
 def test_orders_are_recorded_with_who_and_why_and_taken_by_the_leader(now: Ledger) -> None:
@@ -162,7 +213,14 @@ def test_orders_are_recorded_with_who_and_why_and_taken_by_the_leader(now: Ledge
         (("fleet", "open", "--by", "ada", "--until", "2001-01-01"), 2, "--until: expected"),
         (("fleet", "open", "--by", " "), 1, "expected who says so"),
         (("fleet", "open", "--by", "ada", "--tenant", " "), 1, "`tenant`: expected whose connections are meant"),
-        (("fleet", "close", "--by", "ada"), 0, "nobody leads this fleet now"),
+        (("fleet", "close", "--by", "ada"), 0, "nobody leads this fleet now, so it is taken as soon as"),
+        (("fleet", "close", "--by", "ada"), 0, "recorded; the fleet is not held, so there is nothing to close"),
+        (("fleet", "close", "--by", "ada", "--tenant", "acme"), 0, "that tenant is not held"),
+        (
+            ("fleet", "open", "--by", "ada", "--tenant", "ac\x07me"),
+            0,
+            r"known to be of tenant `ac\x07me`: Runner(tenant=",
+        ),
         (("fleet", "close", "--ledger", "nowhere.db", "--by", "ada"), 2, "no such file"),
         (("fleet", "mute"), 2, "Missing option '--by'"),
     ],
@@ -258,24 +316,3 @@ def test_a_repair_by_people_is_told_where_there_is_a_governor(ledger: Ledger, cl
     ledger.fleet.leader().step()
     ledger.tell("acme", Mended(by="ada"))
     assert untold(ledger) == 1
-
-
-def test_a_connection_that_is_remembered_is_explained_and_why_it_is_held(now: Ledger) -> None:
-    claim = now.claim_one("c001")
-    assert claim is not None
-    saw(now, claim, DOWN)
-    now.tell("c001", Mended(by="ada"))
-    held_now(now)
-    told = run("explain", "c001", "--ledger", "remediate.db")
-    assert told.returncode == 0
-    assert "QuickBooks" in told.stdout
-    assert "held back" in told.stdout
-    assert UNSPENT in " ".join(told.stdout.split())
-    plain = json.loads(run("explain", "c001", "--ledger", "remediate.db", "--json").stdout)
-    assert (plain["key"], plain["combination"]["sync_failure_reason"]) == ("c001", "QUICKBOOKS_SERVICE_UNAVAILABLE")
-    assert UNSPENT in plain["held_because"]
-    for nobody in ("nobody", "c002"):
-        refused = run("explain", nobody, "--ledger", "remediate.db")
-        assert refused.returncode == 1
-        assert refused.stdout == ""
-        assert refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -210,6 +211,51 @@ output.progress = progress
 sys.argv = ["remediate", "simulate", "quick.toml", "outage-6h", "--seed", "1", "--jobs", "2", "--json"]
 main()
 """
+
+
+def test_a_signal_to_end_ends_it_without_a_word(folder: Path) -> None:
+    command = [sys.executable, "-c", ENDED_EARLY.format(end="os.kill(os.getpid(), signal.SIGTERM)")]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, start_new_session=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (128 + signal.SIGTERM, "", "")
+
+
+def figures(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.startswith("layer-quickbooks")]
+
+
+@pytest.mark.parametrize("columns", [0, 1, 10, 40, 78, "", "²", "wide", "9" * 5_000, "-3"])
+def test_no_width_loses_a_figure_or_breaks_a_name(folder: Path, columns: int | str) -> None:
+    asked = ("simulate", "quick.toml", "--seed", "5", "--policy", "layer-quickbooks-eager", "--policy")
+    wide = run(*asked, "layer-quickbooks", columns=300, folder=folder)
+    narrow = run(*asked, "layer-quickbooks", columns=columns, folder=folder)
+    assert (narrow.returncode, narrow.stderr) == (0, "")
+    assert figures(narrow.stdout) == figures(wide.stdout)
+    assert [len(row) for row in figures(wide.stdout)] == [11, 11]
+
+
+@pytest.mark.parametrize("columns", [0, 10])
+def test_a_narrow_terminal_loses_no_table(columns: int) -> None:
+    listed = run("simulate", "--list", columns=columns).stdout
+    assert [line.split()[0] for line in listed.splitlines() if line[:1].strip()] == ["scenario", *scenario_names()]
+    told = run("explain", "QuickbooksConnectionMissing", columns=columns).stdout
+    assert "no_op not_connected" in told
+    for name in ("policy list", "policy table"):
+        assert "layer" in run(*name.split(), columns=columns).stdout.replace("status", "layer")
+    assert max(map(len, told.splitlines())) == (80 if columns == 0 else 60)
+
+
+def test_a_scenario_is_named_as_it_was_given(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "x.toml").write_text(f'name = "{name}"\nlasts_s = {name == "a"}\n'.lower())
+    ran = run("simulate", "a/x.toml", "./b/x.toml", columns=200, folder=folder)
+    assert [line.split(":")[0] for line in ran.stderr.splitlines()] == ["a/x.toml", "./b/x.toml"]
+
+
+def test_a_scenario_without_a_summary_has_none_to_show(folder: Path) -> None:
+    (folder / "bare.toml").write_text(QUICK.replace('summary = "a short outage of a small fleet"\n', ""))
+    ran = run("simulate", "bare.toml", "--seed", "1", folder=folder)
+    assert ran.stdout.splitlines()[0] == "quick"
 
 
 @pytest.mark.parametrize("end", ["os.killpg(0, signal.SIGINT)", "os.kill(os.getpid(), signal.SIGKILL)"])

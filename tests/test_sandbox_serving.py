@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ import httpx
 import pytest
 
 from remediate import InputError
-from remediate.upstreams.layer.sandbox import Hostility, Sandbox, serving
+from remediate.upstreams.layer.sandbox import Hostility, Sandbox, control, serving
 from remediate.upstreams.layer.sandbox.server import serve
 from tests import commands
 from tests.layer_calls import CREDENTIALS, FORM, LAPSED, Caller, calling, exchange, path_of
@@ -134,15 +135,16 @@ def test_the_sandbox_is_no_part_of_what_users_import() -> None:
 
 @contextmanager
 def commanded(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str, dict[str, str]]]:
-    """The command, its URL, and the settings that it tells."""
+    """The command, its URL, and the settings and the call that it tells."""
     environment = {**os.environ, "NO_COLOR": "1"}
     started = [*COMMAND, "--port", "0", *map(str, arguments)]
     with subprocess.Popen(started, stdout=PIPE, stderr=PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            told = "".join(process.stdout.readline() for _ in range(5))
-            yield process, url, dict(re.findall(r"(LAYER_\w+)=(\S+)", told))
+            told = "".join(iter(process.stdout.readline, "End it with Ctrl-C.\n"))
+            settings = dict(re.findall(r"(LAYER_\w+)=(\S+)", told))
+            yield process, url, settings | dict(re.findall(r"^  (curl) (.+)$", told, re.MULTILINE))
         finally:
             process.kill()
 
@@ -176,6 +178,29 @@ def test_the_command_reads_businesses_and_its_clock_runs_faster(tmp_path: Path) 
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+def test_the_call_that_the_command_tells_makes_an_outage_and_its_opposite_ends_it() -> None:
+    with commanded("--count", "1") as (process, _, told), httpx.Client(trust_env=False) as http:
+        layer = Caller(httpx.Client(base_url=told["LAYER_ENVIRONMENT"], trust_env=False))
+        assert layer.status("business-0001").status_code == 200
+        option, method, url, data, body = shlex.split(told["curl"])
+        assert (option, data) == ("-X", "-d")
+        assert http.request(method, url, content=body).status_code == 200
+        assert [layer.status("business-0001").status_code for _ in range(3)] == [503] * 3
+        assert http.request(method, url, content='{"hostilities": []}').status_code == 200
+        assert layer.status("business-0001").status_code == 200
+        layer.http.close()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+
+def test_the_help_names_every_path_that_makes_trouble() -> None:
+    told = " ".join(run("--help").stdout.split())
+    paths = re.findall(r"^(PUT|POST|GET) +(\S+)", str(control.__doc__), re.MULTILINE)
+    assert len(paths) == 5
+    for method, path in paths:
+        assert f"{method} {path.replace('{id}', 'ID')}" in told
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -223,7 +223,7 @@ def _print(grid: tables.Grid) -> None:
     for row in grid.rows:
         table.add_row(*row)
     output.console().print(f"\n{grid.title}", style="bold", soft_wrap=True)
-    output.console().print(table)
+    output.show_table(table, output.READABLE_WIDTH)
 
 
 def _moment(seconds: float) -> str:

@@ -171,7 +171,7 @@ def _tell(engine: Engine, report: Report) -> None:
     for trial, failures in report.by_case:
         out.print()
         out.print(f"{trial.source}: case {_quoted(trial.case.name)} does not hold", soft_wrap=True)
-        out.print(_grid(engine, failures))
+        output.show_table(_grid(engine, failures), output.READABLE_WIDTH)
     for kind, coverage in report.coverage.items():
         rules, answers = len(coverage.rules), len(coverage.targets)
         out.print()

@@ -30,11 +30,21 @@ _MOST_VALUES: Final = 4
 
 
 def explain(
-    what: Annotated[str, typer.Argument(help="A failure reason or error of the upstream, a file, or - for stdin.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A failure reason or error of the upstream, a file, - for stdin, or a connection of the ledger."
+        ),
+    ],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     policy: Annotated[str, typer.Option(help="A shipped policy by its name, or a policy file.")] = DEFAULT_POLICY,
     ledger: Annotated[
-        str | None, typer.Option(help="WHAT is a connection that this ledger remembers.", metavar="FILE or URL")
+        str | None,
+        typer.Option(
+            help="WHAT is a connection of this ledger, whatever else it may be; without it, where it is nothing "
+            "else, it is one of the ledger that $REMEDIATE_LEDGER names, or of remediate.db.",
+            metavar="FILE or URL",
+        ),
     ] = None,
 ) -> None:
     """Explain the decision about a reason, about each connection of a file, or about one that a ledger remembers.
@@ -46,9 +56,10 @@ def explain(
     """
     engine = output.load_engine(policy)
     bad = False
-    if ledger is not None:
+    if ledger is not None or not _is_input(engine, what):
+        address = _address_of(engine, what) if ledger is None else ledger
         with output.whole_output():
-            _show_remembered(engine, ledger, what, json=json)
+            _show_remembered(engine, address, what, json=json)
         return
     with output.whole_output():
         for explained in _explained(engine, what):
@@ -70,12 +81,42 @@ def _explained(engine: Engine, what: str) -> Iterator[Explanation | output.BadEn
     if examples:
         yield from (engine.explain(example) for example in examples)
         return
-    if what != output.STDIN and not os.path.exists(what):  # noqa: PTH110  # Path's raises for a name that is too long
-        hint = did_you_mean(what, engine.upstream.words) or "; a file of that name does not exist either"
-        output.refuse(f"`{printable(what)}` is nothing that {engine.upstream.name} publishes{hint}")
     with output.opened(what) as stream:
         for _, read in output.records(engine, stream, what):
             yield read if isinstance(read, output.BadEntry) else engine.explain(read)
+
+
+def _is_input(engine: Engine, what: str) -> bool:
+    """Whether it is published, or something to read."""
+    if what == output.STDIN or engine.upstream.examples(what):
+        return True
+    return os.path.exists(what)  # noqa: PTH110  # Path's raises for a name that is too long
+
+
+def _address_of(engine: Engine, what: str) -> str:
+    """Where the ledger is that knows a connection of that name; what nobody knows is refused."""
+    from remediate.cli.ledger import is_missing, ledger_address, opened_ledger
+
+    address, is_named = ledger_address()
+    nor: str | None = "; a file of that name does not exist either"
+    if not is_missing(address):
+        with opened_ledger(address, engine=engine, exists=True) as made:
+            nor = None if _knows(made, what) else "; no file has that name either, and no connection of the ledger"
+    elif is_named:
+        nor = "; no file has that name either, and there is no ledger where REMEDIATE_LEDGER says"
+    if nor is not None:
+        hint = did_you_mean(what, engine.upstream.words) or nor
+        output.refuse(f"`{printable(what)}` is nothing that {engine.upstream.name} publishes{hint}")
+    return address
+
+
+def _knows(ledger: Ledger, key: str) -> bool:
+    """Whether a connection is known; what no key can be is none."""
+    try:
+        ledger.standing(key)
+    except InputError:
+        return False
+    return True
 
 
 def _show_remembered(engine: Engine, address: str, key: str, *, json: bool) -> None:
@@ -84,16 +125,16 @@ def _show_remembered(engine: Engine, address: str, key: str, *, json: bool) -> N
 
     with opened_ledger(address, engine=engine, exists=True) as ledger:
         try:
-            explained, held_because = _remembered(ledger, key), ledger.standing(key).held_because
+            explained, standing = _remembered(ledger, key), ledger.standing(key)
         except InputError as error:
             output.complain(str(error))
             raise typer.Exit(output.BAD_INPUT) from None
     if json:
-        sys.stdout.write(dumps(explanation_dict(explained) | {"held_because": held_because}) + "\n")
+        sys.stdout.write(dumps(explanation_dict(explained) | {"held_because": standing.held_because}) + "\n")
         return
-    if held_because is not None:
-        output.console().print(f"held back: {held_because}", soft_wrap=True)
-    _show(explained)
+    if standing.held_because is not None:
+        output.console().print(f"held back: {standing.held_because}", soft_wrap=True)
+    _show(explained, is_held=standing.held_because is not None or (standing.state is not None and standing.state.held))
 
 
 def _remembered(ledger: Ledger, key: str) -> Explanation:
@@ -115,14 +156,14 @@ def _remembered(ledger: Ledger, key: str) -> Explanation:
     return ledger.engine.explain(Record(observation=seen.observation, history=history, key=key))
 
 
-def _show(explanation: Explanation) -> None:
+def _show(explanation: Explanation, *, is_held: bool = False) -> None:
     decision = explanation.decision
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(ratio=1)
     rows = {
         "connection": "" if explanation.key is None else printable(explanation.key, longest=None),
-        "answer": _answer(explanation),
+        "answer": _answer(explanation, is_held=is_held),
         "because": decision.because,
         "acts next": explanation.acts_next
         or f"nobody{'' if decision.look_again_s is None else ': it goes on by itself'}",
@@ -142,12 +183,11 @@ def _show(explanation: Explanation) -> None:
     for name, text in rows.items():
         if text:
             grid.add_row(name, Text(text, style="bold" if name == "answer" else ""))
-    out = output.console()
-    out.print(grid)
-    out.print()
+    output.show_table(grid, output.READABLE_WIDTH)
+    output.console().print()
 
 
-def _answer(explanation: Explanation) -> str:
+def _answer(explanation: Explanation, *, is_held: bool) -> str:
     decision = explanation.decision
     said = headline(decision)
     if isinstance(decision, Retry):
@@ -155,7 +195,9 @@ def _answer(explanation: Explanation) -> str:
         said += f" (at most {output.duration(decision.ceiling_s)}), repeats {decision.repeats}"
     elif decision.look_again_s is not None:
         said += f"; look again in {output.duration(decision.look_again_s)}"
-    return f"{said}; {'a sync may start now' if decision.may_sync else 'no sync now'}"
+    if not decision.may_sync:
+        return f"{said}; no sync now"
+    return f"{said}; {'a sync may start when it is held no longer' if is_held else 'a sync may start now'}"
 
 
 def _limit(explanation: Explanation) -> str:

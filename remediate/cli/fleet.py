@@ -14,7 +14,9 @@ from remediate.cli.run import duration_s
 from remediate.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from remediate.fleet import Order
     from remediate.ledger import FleetStanding, Given
+    from remediate.ledger.fleet import FleetBook
 
 __all__ = ["app"]
 
@@ -22,12 +24,19 @@ app = typer.Typer(rich_markup_mode=None, help="How the fleet is governed as one,
 
 Until = Annotated[
     str | None,
-    typer.Option(help="For how long: 90min, 6h; or until when, in UTC: 2026-11-23T18:00.", metavar="DURATION or TIME"),
+    typer.Option(
+        help="For how long: 90min, 6h; or until when, in UTC where no offset is said: 2026-11-23T18:00-08:00.",
+        metavar="DURATION or TIME",
+    ),
 ]
 
 Tenant = Annotated[
     str | None,
-    typer.Option(help="Only this tenant's connections, where the runner was told whose each is.", metavar="TENANT"),
+    typer.Option(
+        help="Only this tenant's connections. Whose each is, Runner(tenant=...) says from Python; "
+        "`remediate run` knows of no tenants.",
+        metavar="TENANT",
+    ),
 ]
 
 
@@ -78,16 +87,18 @@ def _standing(found: FleetStanding | None) -> Iterator[str]:
     if found is None:
         yield "no governor was ever asked: no governed runner has worked on this ledger"
         return
-    from remediate.ledger.wording import clock_time, trouble
+    from remediate.ledger.wording import UNLED
 
-    governed = found.governed
+    governed, words = found.governed, found.words
     muted = ", muted" if governed.muted else ""
-    yield f"{governed.phase}{muted}: {governed.under_way} of {governed.places} places taken, {governed.waiting} wait"
+    yield f"{words.phase}{muted}: {governed.under_way} of {governed.places} places taken, {governed.waiting} wait"
     for one in governed.incidents:
-        yield f"  {printable(one.id, longest=None)}: {trouble(one, found.now_s)}"
-    if governed.next_probe_s is not None:
-        yield f"  next probe {clock_time(governed.next_probe_s, found.now_s)}"
-    yield f"led by {printable(found.leader)}" if found.leader else "nobody leads: nothing starts until a runner does"
+        own = None if one.tenant is None else words.next_probe(one.tenant)
+        yield f"  {printable(one.id, longest=None)}: {words.incident(one)}" + (f"; {own}" if own else "")
+    probe = words.next_probe(waits=governed.waiting > 0)
+    if probe is not None:
+        yield f"  {probe}"
+    yield UNLED if found.leader is None else f"led by {printable(found.leader)}"
     if found.orders:
         yield f"{found.orders} orders wait for the leader"
 
@@ -116,6 +127,9 @@ def open_(
 ) -> None:
     """Hold the fleet as in an outage, with no probe before then; without --until for an hour.
 
+    With --tenant, only connections that Runner(tenant=...) knows to be of that tenant; `remediate run`
+    knows of none. That no connection is known to be of it is told, and the order is recorded all the same.
+
     Exit status: 0 recorded, 1 who says so can't be recorded, 2 wrong usage or a ledger that fails.
 
     Example: remediate fleet open --by ada --why "QuickBooks told us" --until 90min
@@ -131,7 +145,9 @@ def close(
     ledger: Address = "remediate.db",
     policy: Policy = "layer-quickbooks",
 ) -> None:
-    """Let a fleet that is held go: what waits is readmitted.
+    """Let a fleet that is held go, or with --tenant a tenant: what waits is readmitted.
+
+    That nothing is held is told, and the order is recorded all the same.
 
     Exit status: 0 recorded, 1 who says so can't be recorded, 2 wrong usage or a ledger that fails.
 
@@ -174,15 +190,36 @@ def _order(
     from remediate.fleet import Order
 
     with opened_ledger(ledger, policy, exists=True) as made:
+        doubts = [*_doubts(made.fleet, Order(order), tenant)]
         try:
             until_s = None if until is None else _until_s(until, made.moment())
             made.fleet.order(Order(order), by=by, why=why, until_s=until_s, tenant=tenant)
         except InputError as error:
             output.complain(str(error))
             raise typer.Exit(output.BAD_INPUT) from None
-        found = made.fleet.standing()
+    for doubt in doubts:
+        output.complain(f"recorded; {doubt}")
+
+
+def _doubts(fleet: FleetBook, order: Order, tenant: str | None) -> Iterator[str]:
+    """Why an order may do nothing, or not what is meant."""
+    from remediate.fleet import Order
+
+    found = fleet.standing()
+    if tenant is not None and not fleet.knows_tenant(tenant):
+        whose = f"no connection is known to be of tenant `{printable(tenant)}`"
+        yield f"{whose}: Runner(tenant=...) says whose each is, and `remediate run` knows of no tenants"
+    if order == Order.CLOSE and not _may_be_held(fleet, found, tenant):
+        yield f"{'the fleet' if tenant is None else 'that tenant'} is not held, so there is nothing to close"
     if found is None or found.leader is None:
-        output.complain("recorded; nobody leads this fleet now, so it holds as soon as a governed runner does")
+        yield "nobody leads this fleet now, so it is taken as soon as a governed runner runs"
+
+
+def _may_be_held(fleet: FleetBook, found: FleetStanding | None, tenant: str | None) -> bool:
+    """Whether a fleet or a tenant is held, or is about to be by an order."""
+    if found is not None and found.holds(tenant):
+        return True
+    return any((one.order, one.tenant, one.taken_s) == ("open", tenant, None) for one in fleet.orders())
 
 
 def _until_s(text: str, now_s: float) -> float:
@@ -190,7 +227,8 @@ def _until_s(text: str, now_s: float) -> float:
     seconds = duration_s(text)
     if seconds is None:
         try:
-            seconds = datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() - now_s
+            at = datetime.fromisoformat(text)
+            seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_s
         except ValueError:
             seconds = 0.0
     if not 0 < seconds <= timedelta(days=366).total_seconds():

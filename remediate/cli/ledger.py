@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from remediate.engine import Engine
     from remediate.ledger import Ledger
 
-__all__ = ["Address", "By", "Key", "Policy", "Why", "forget", "hold", "opened_ledger", "release", "repaired"]
+__all__ = ["Address", "By", "Key", "Policy", "Why", "forget", "hold", "is_missing", "ledger_address"]
+__all__ += ["opened_ledger", "release", "repaired"]
 
 _VARIABLE: Final = "REMEDIATE_LEDGER"
+_DEFAULT: Final = "remediate.db"
 
 Address = Annotated[
     str,
@@ -45,15 +47,26 @@ def opened_ledger(
     engine = engine or output.load_engine(policy)
     from remediate.ledger import Ledger
 
-    file = address.removeprefix("sqlite:///").partition("?")[0]
-    is_file = "://" not in file and not file.startswith("file:")
-    if exists and is_file and not os.path.exists(file):  # noqa: PTH110  # what a person typed
+    if exists and is_missing(address):
         output.refuse("the ledger: no such file")
     try:
         with Ledger(address, engine=engine, creates=not exists) as ledger:
             yield ledger
     except (ConfigurationError, LedgerError) as error:
         output.refuse(f"the ledger: {error}")
+
+
+def is_missing(address: str) -> bool:
+    """Whether a ledger is to be a file, which is not there."""
+    file = address.removeprefix("sqlite:///").partition("?")[0]
+    is_file = "://" not in file and not file.startswith("file:")
+    return is_file and not os.path.exists(file)  # noqa: PTH110  # what a person typed
+
+
+def ledger_address() -> tuple[str, bool]:
+    """Where the ledger is of which nothing was said, and whether the environment names it."""
+    named = os.environ.get(_VARIABLE)
+    return (named, True) if named else (_DEFAULT, False)
 
 
 def repaired(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
-from typing import BinaryIO, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, TypeVar
 
 import attrs
 import typer
@@ -20,8 +21,12 @@ from remediate.errors import InputError, PolicyError, printable
 from remediate.reading import Entry, entries
 from remediate.upstreams import Record
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 __all__ = ["BAD_INPUT", "REFUSED", "BadEntry", "complain", "conditions", "console", "duration", "load_engine", "opened"]
-__all__ += ["length", "need_web_server", "progress", "read_whole", "records", "refuse", "whole_output"]
+__all__ += ["READABLE_WIDTH", "length", "need_web_server", "progress", "read_whole", "records", "refuse", "show_table"]
+__all__ += ["whole_output"]
 
 T = TypeVar("T")
 
@@ -34,6 +39,14 @@ READER_GONE: Final = 128 + 13
 """Exit status: whoever reads stdout has gone away; what a shell says of SIGPIPE."""
 
 STDIN: Final = "-"
+
+READABLE_WIDTH: Final = 60
+"""Columns below which text in a table is no longer wrapped to fit."""
+
+_USUAL_WIDTH: Final = 80
+_USUAL_HEIGHT: Final = 25
+_WIDEST: Final = 100_000
+_WIDTH: Final = re.compile(r"0{0,9}[1-9][0-9]{0,3}")
 
 
 @attrs.frozen
@@ -50,8 +63,46 @@ class BadEntry:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that takes text as it is: no markup, no highlighting, no emoji codes."""
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    """A console that takes text as it is: no markup, no highlighting, no emoji codes.
+
+    Where `COLUMNS` is set and is no width, it is 80 columns wide.
+    """
+    return _console(None if _is_width(os.environ.get("COLUMNS")) else _USUAL_WIDTH, stderr=stderr)
+
+
+def show_table(table: Table, least: int | None = None) -> None:
+    """Print a table, as wide as the console; on one that is too narrow, too wide rather than with figures lost.
+
+    Args:
+        least: it is at least so many columns wide; None: so wide that no word of it is broken.
+    """
+    out = console()
+    if least is None:
+        least = _unbroken_width(table, out)
+    if out.width < least:
+        out = _console(least)
+    out.print(table)
+
+
+def _unbroken_width(table: Table, out: Console) -> int:
+    """How wide a table is that breaks no word, which its columns are to heed."""
+    from rich.measure import Measurement
+
+    options = out.options.update(width=_WIDEST)
+    for column in table.columns:
+        sizes = [Measurement.get(out, options, cell) for cell in (column.header, *column.cells)]
+        column.min_width = max(size.maximum if column.no_wrap else size.minimum for size in sizes)
+    return Measurement.get(out, options, table).minimum
+
+
+def _console(width: int | None, *, stderr: bool = False) -> Console:
+    height = None if width is None else _USUAL_HEIGHT  # on a dumb terminal a width alone counts for nothing
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width, height=height)
+
+
+def _is_width(text: str | None) -> bool:
+    """Whether `COLUMNS` says how wide it is, or says nothing."""
+    return text is None or _WIDTH.fullmatch(text) is not None
 
 
 def complain(message: str) -> None:

@@ -47,7 +47,7 @@ def list_policies() -> None:
         policy = output.load_engine(name).policy
         table.add_row(policy.name, policy.revision, policy.upstream, policy.summary)
     with output.whole_output():
-        output.console().print(table)
+        output.show_table(table)
 
 
 @app.command("table")
@@ -144,7 +144,7 @@ def _tell(engine: Engine) -> None:
             table.add_row(str(count), name)
         for invariant, box in zip(section.section.invariants, section.invariants, strict=True):
             table.add_row(str(size(box)), f"holds: {invariant.name}")
-        out.print(table)
+        output.show_table(table)
     out.print()
 
 
@@ -154,4 +154,4 @@ def _print(grid: tables.Grid) -> None:
         table.add_column(name, overflow="fold")
     for row in grid.rows:
         table.add_row(*row)
-    output.console().print(table)
+    output.show_table(table, output.READABLE_WIDTH)

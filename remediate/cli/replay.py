@@ -104,7 +104,7 @@ def _show(found: Replay, policy: Policy) -> None:
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for title, then, now in _rows(found.then, found.now):
         table.add_row(title, then, now)
-    out.print(table)
+    output.show_table(table)
     if not many:
         return
     out.print()

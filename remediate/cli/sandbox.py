@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["sandbox"]
 
 _COUNT: Final = 20
+_OUTAGE: Final = '{"hostilities": [{"hostility": "unavailable", "times": null}]}'
+_ALL_WELL: Final = '{"hostilities": []}'
 
 
 def sandbox(
@@ -45,6 +47,13 @@ def sandbox(
     "heals_after_s": 60}], "hostilities": [{"hostility": "hang", "call": "sync", "times": 2}]}.
     Without a file, of twenty businesses three are well, six have outages that pass, seven wait for
     somebody, and four are stuck, archived, disconnected or answered badly.
+
+    While it runs, trouble is made over HTTP, with no token. PUT /_sandbox/hostilities disturbs every call:
+    {"hostilities": [{"hostility": "unavailable", "times": null}]} is an outage, and {"hostilities": []}
+    ends it. PUT /_sandbox/businesses/ID gives a business the troubles and hostilities of a line of FILE in
+    place of its own; POST /_sandbox/businesses/ID/mend with {"by": "customer"} does the customer's part, or
+    with "support", "engineering" or "provider" theirs. POST /_sandbox/revoke-tokens makes every token
+    invalid; GET /_sandbox/report says what happened until now. At its start an outage is shown as a command.
 
     Exit status: 0 served and reported, 1 some line of the file was bad, 2 wrong usage.
 
@@ -114,7 +123,10 @@ def _script(entry: Entry, lines: dict[str, int]) -> NamedScript:
 def _announce(made: Sandbox, url: str) -> None:
     told = {"LAYER_ENVIRONMENT": url, "LAYER_CLIENT_ID": made.client_id, "LAYER_CLIENT_SECRET": made.client_secret}
     settings = " ".join(f"{name}={value}" for name, value in told.items())
-    sys.stdout.write(f"{url}\n\nPoint a client at it:\n  {settings}\n\nEnd it with Ctrl-C.\n")
+    sys.stdout.write(f"{url}\n\nPoint a client at it:\n  {settings}\n")
+    outage = f"curl -X PUT {url}/_sandbox/hostilities -d '{_OUTAGE}'"
+    sys.stdout.write(f"\nMake an outage, until {_ALL_WELL} is put there; --help has more:\n  {outage}\n")
+    sys.stdout.write("\nEnd it with Ctrl-C.\n")
     sys.stdout.flush()
 
 

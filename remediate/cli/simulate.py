@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, NoReturn
 
 import typer
@@ -163,7 +166,7 @@ def _list(shipped: Sequence[Scenario], *, json: bool) -> None:
             said = ({"scenario": one.name, "summary": one.summary, "lasts_s": one.lasts_s} for one in shipped)
             sys.stdout.write("".join(f"{dumps(one)}\n" for one in said))
         else:
-            output.console().print(table)
+            output.show_table(table)
 
 
 def _scenarios(given: Sequence[str], connections: int | None) -> list[Scenario]:
@@ -248,11 +251,28 @@ def _compare(
 
     from remediate.simulation.comparing import compare, runs_needed
 
-    with output.progress("runs", runs_needed(scenarios, everyone, seeds)) as advance:
+    with output.progress("runs", runs_needed(scenarios, everyone, seeds)) as advance, _ended_by_sigterm():
         try:
             return compare(scenarios, everyone, seeds, by_minute=by_minute, jobs=jobs, advance=advance)
         except BrokenExecutor:
             output.refuse("a process that simulated was killed; fewer --jobs or --connections need less memory")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """A SIGTERM ends what is done here as Ctrl-C does: with the processes that were begun, and without a word."""
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # What came of it.
@@ -281,7 +301,7 @@ def _tell(comparison: Comparison, *, json: bool) -> None:
     said = (
         f"seed {seeds[0]}" if len(seeds) == 1 else f"medians of {len(seeds)} seeds, below them the least and the most"
     )
-    out.print(f"{scenario.name}: {scenario.summary}", soft_wrap=True)
+    out.print(f"{scenario.name}: {scenario.summary}" if scenario.summary else scenario.name, soft_wrap=True)
     out.print(f"{scenario.connections:,} connections, {said}; times in minutes\n", soft_wrap=True)
     table = Table(box=None, pad_edge=False, collapse_padding=True, leading=int(len(seeds) > 1))
     table.add_column("policy", overflow="fold", vertical="top")
@@ -289,7 +309,7 @@ def _tell(comparison: Comparison, *, json: bool) -> None:
         table.add_column(column.head, justify="right", no_wrap=True)
     for row in comparison.rows:
         table.add_row(row.contestant.label, *(_cell(row, column) for column in _COLUMNS))
-    out.print(table)
+    output.show_table(table)
 
 
 def _cell(row: Row, column: _Column) -> str:

@@ -64,8 +64,8 @@ def _plain(found: Overview | Standing) -> dict[str, Any]:
 
 def _fleet(found: Overview, fleet: FleetStanding | None) -> Iterator[str]:
     yield f"{found.connections} connections: {found.due} due, {found.held} being looked at"
-    if fleet is not None and fleet.governed.incidents:
-        yield f"held back: {fleet.because()}"
+    if fleet is not None:
+        yield from fleet.words.summary()
     yield from (f"{count:>8}  {answer}" for answer, count in found.answers.items())
     yield f"{found.waiting} messages wait for delivery" + (
         f", the oldest since {output.duration(found.lag_s)}" if found.waiting else ""
@@ -104,6 +104,10 @@ def _one(found: Standing, now_s: float) -> Iterator[str]:
         yield f"  being looked at by {printable(found.holder)}"
     if found.held_because is not None:
         yield f"  held back: {found.held_because}"
+    elif found.unled:
+        from remediate.ledger.wording import UNLED
+
+        yield f"  {UNLED}"
     due = "when somebody acts" if found.due_s is None else f"in {output.duration(found.due_s - now_s)}"
     if not found.waits:
         yield f"  looked at again: {due.replace('in now', 'now')}"

@@ -6,6 +6,7 @@ of any one clock; keys and tenants are text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import attrs
@@ -235,6 +236,7 @@ class Standing:
         under_way: how many attempts hold a place.
         places: how many may.
         muted: whether incidents are announced to nobody.
+        next_probes: when each tenant that has an incident of its own is probed next; None: it is not held any more.
     """
 
     phase: Phase
@@ -244,3 +246,4 @@ class Standing:
     under_way: int
     places: int
     muted: bool
+    next_probes: Mapping[str, float | None] = attrs.field(factory=dict)

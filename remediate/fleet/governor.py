@@ -150,13 +150,13 @@ class Governor:
     @property
     def standing(self) -> Standing:
         """How things are."""
-        circuit = self._circuits.everyone
-        known = [circuit.incident, *(one.incident for one in self._circuits.tenants.values())]
-        known.append(self._circuits.missing)
+        circuit, tenants, behind_s = self._circuits.everyone, self._circuits.tenants.items(), self._circuits.behind_s
+        known = [circuit.incident, *(one.incident for _, one in tenants), self._circuits.missing]
         return Standing(
             phase=circuit.phase,
             incidents=tuple(one for one in known if one is not None),
-            next_probe_s=circuit.probe_s - self._circuits.behind_s if circuit.phase == Phase.OPEN else None,
+            next_probe_s=circuit.probe_s - behind_s if circuit.phase == Phase.OPEN else None,
+            next_probes={of: one.probe_s - behind_s if one.phase == Phase.OPEN else None for of, one in tenants},
             waiting=len(self._queue),
             under_way=self._window.held,
             places=int(self._window.limit),

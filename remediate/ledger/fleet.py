@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from remediate.engine import Engine
 from remediate.errors import InputError
-from remediate.fleet import Fleet, Order, Phase, Trouble
+from remediate.fleet import Fleet, Order, Phase
 from remediate.fleet import Standing as Governed
-from remediate.ledger import announcing, governing, posting, wording
+from remediate.ledger import announcing, governing, posting
 from remediate.ledger.database import Database, Transaction
 from remediate.ledger.leading import Leader, Tenant
 from remediate.ledger.rows import checked_text
 from remediate.ledger.schema import FREE, GRANTED, connections, fleet_events, fleet_orders, governors
+from remediate.ledger.wording import Closing, Words
 
 __all__ = ["FleetBook", "FleetStanding", "Given", "parameters", "read_fleet"]
 
@@ -40,17 +41,19 @@ class FleetStanding:
         leader: who leads; None: nobody does now, and nothing is granted until somebody does.
         governed: what the governor says.
         orders: how many of the operators' orders it was not told yet.
+        closings: the orders that let go what an incident that is not over held, the latest first.
     """
 
     now_s: float
     leader: str | None
     governed: Governed
     orders: int
+    closings: tuple[Closing, ...] = ()
 
     @property
     def is_held(self) -> bool:
         """Whether nothing starts but canaries and probes."""
-        return self.leader is not None and self.governed.phase in (Phase.CONFIRMING, Phase.OPEN)
+        return self.leader is not None and self.holds()
 
     def because(self, tenant: str | None = None) -> str:
         """Why a connection that is due does not start now, in words.
@@ -58,11 +61,18 @@ class FleetStanding:
         Args:
             tenant: whose it is; None: nobody's.
         """
-        if self.leader is None:
-            return "nobody leads the fleet, so nothing starts until a runner does"
-        mine = [one for one in self.governed.incidents if one.trouble != Trouble.MISSING]
-        incident = next((one for one in mine if one.tenant is None or one.tenant == tenant), None)
-        return wording.reason(self.governed, incident, self.now_s)
+        return self.words.because(tenant)
+
+    def holds(self, tenant: str | None = None) -> bool:
+        """Whether everyone is held, or a tenant alone; None: everyone."""
+        if tenant is None:
+            return self.governed.phase in (Phase.CONFIRMING, Phase.OPEN)
+        return self.governed.next_probes.get(tenant) is not None
+
+    @property
+    def words(self) -> Words:
+        """What there is to say of it."""
+        return Words(governed=self.governed, closings=self.closings, is_led=self.leader is not None, now_s=self.now_s)
 
 
 @attrs.frozen(kw_only=True)
@@ -131,6 +141,11 @@ class FleetBook:
         said = {"order": Order(order).value, "by": by, "why": why, "until_s": until_s, "tenant": tenant}
         self._database.write(lambda tx: tx.execute(sa.insert(fleet_orders), said | {"at_s": tx.now_s}))
 
+    def knows_tenant(self, tenant: str) -> bool:
+        """Whether any connection is known to be of a tenant: a runner that knows whose each is has seen it due."""
+        query = sa.select(sa.literal(1)).select_from(connections).where(connections.c.tenant == tenant).limit(1)
+        return self._database.read(lambda tx: tx.row(query)) is not None
+
     def orders(self, limit: int = _LISTED) -> list[Given]:
         """What was ordered, the latest first; so many at most."""
         query = sa.select(fleet_orders).order_by(fleet_orders.c.id.desc()).limit(limit)
@@ -180,9 +195,21 @@ def read_fleet(tx: Transaction) -> FleetStanding | None:
     if row is None or row.standing is None:
         return None
     untaken = sa.select(sa.func.count()).select_from(fleet_orders).where(fleet_orders.c.taken_s.is_(None))
+    governed = announcing.read_standing(row.standing)
     return FleetStanding(
         now_s=tx.now_s,
         leader=row.holder if row.leased_until_s > tx.now_s else None,
-        governed=announcing.read_standing(row.standing),
+        governed=governed,
         orders=int(tx.execute(untaken).scalar_one()),
+        closings=_closings(tx, governed),
     )
+
+
+def _closings(tx: Transaction, governed: Governed) -> tuple[Closing, ...]:
+    """The orders to close that were taken since the first of the incidents that are not over."""
+    if not governed.incidents:
+        return ()
+    opened_s = min(one.opened_s for one in governed.incidents)
+    closes = sa.and_(fleet_orders.c.order == Order.CLOSE.value, fleet_orders.c.taken_s >= opened_s)
+    found = tx.execute(sa.select(fleet_orders).where(closes).order_by(fleet_orders.c.id.desc()).limit(_LISTED))
+    return tuple(Closing(by=one.by, tenant=one.tenant, at_s=one.taken_s) for one in found)

@@ -57,9 +57,9 @@ class Standing:
         sync_at_s: when the next one is.
         holder: who holds it now; None: nobody.
         tickets: the ids of those that are open.
-        waits: whether it waits until the fleet's leader lets it start.
-        held_because: why it does not start now, in words, where it waits or the fleet is held; None: nothing
-            but time keeps it.
+        waits: whether it waits until the fleet's leader lets it start, or is due and nobody is let start.
+        held_because: why it does not start now, in words, where it waits; None: nothing but time keeps it.
+        unled: whether it has to be let start when it is due, and nobody leads the fleet.
     """
 
     key: str
@@ -73,6 +73,7 @@ class Standing:
     tickets: tuple[str, ...]
     waits: bool = False
     held_because: str | None = None
+    unled: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -169,8 +170,9 @@ def standing(tx: Transaction, key: str) -> Standing | None:
     except InputError:
         state = None
     fleet = read_fleet(tx) if row.due_s is not None and row.stage != GRANTED else None
-    waits = fleet is not None and row.stage == WAITING
-    is_held = fleet is not None and (waits or fleet.is_held)
+    unled = fleet is not None and fleet.leader is None
+    is_due = row.due_s is not None and max(row.due_s, row.leased_until_s) <= tx.now_s
+    waits = fleet is not None and (row.stage == WAITING or (is_due and (unled or fleet.is_held)))
     return Standing(
         key=key,
         state=state,
@@ -182,7 +184,8 @@ def standing(tx: Transaction, key: str) -> Standing | None:
         holder=row.holder if row.leased_until_s > tx.now_s else None,
         tickets=tuple(open_ones.scalars()),
         waits=waits,
-        held_because=fleet.because(row.tenant) if fleet is not None and is_held else None,
+        held_because=fleet.because(row.tenant) if fleet is not None and waits else None,
+        unled=unled,
     )
 
 

@@ -126,7 +126,8 @@ def load_scenario(scenario: str | Path) -> Scenario:
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         why = (error.strerror if isinstance(error, OSError) else None) or "no such file"
         raise PolicyError(printable(str(scenario), longest=None), [f"can't be read: {why}"]) from error
-    return parse_scenario(content, source=printable(path.name, longest=None))
+    is_file = path == Path(scenario)
+    return parse_scenario(content, source=printable(str(scenario) if is_file else path.name, longest=None))
 
 
 def parse_scenario(content: bytes, *, source: str = "scenario") -> Scenario:
