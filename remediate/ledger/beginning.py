@@ -1,0 +1,53 @@
+"""What a ledger still tells where nothing that was saved of a governor can be read, or there is to be none any more.
+
+Knows messages and orders, and nothing of what a governor makes of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from remediate.fleet import Event as Told
+from remediate.fleet import Order, Ordered, Telling
+from remediate.ledger import announcing, posting
+from remediate.ledger.database import Transaction
+from remediate.ledger.schema import WITHHELD, fleet_orders, outbox
+
+__all__ = ["close_incidents", "orders_in_force", "withheld"]
+
+_HELD_S: Final = 3600.0
+"""How long an operator's hold lasts where they did not say."""
+
+
+def close_incidents(tx: Transaction) -> None:
+    """Whoever was told that an incident began, and not that it is over, is told so."""
+    query = sa.select(outbox.c.id, outbox.c.message).where(outbox.c.kind == announcing.KIND)
+    found: dict[str, str] = {row.id: row.message for row in tx.execute(query.order_by(outbox.c.created_s))}
+    for identity, content in found.items():
+        incident, _, state = identity.rpartition("/")
+        if state == "opened" and f"{incident}/closed" not in found:
+            closed, message = announcing.closing(content, tx.now_s)
+            posting.put(tx, closed, "", announcing.KIND, message, tx.now_s)
+
+
+def orders_in_force(tx: Transaction) -> list[Told]:
+    """What operators said to a governor before that still holds, in order."""
+    latest: dict[tuple[bool, str | None], Any] = {}
+    taken = sa.select(fleet_orders).where(fleet_orders.c.taken_s.is_not(None)).order_by(fleet_orders.c.id)
+    for row in tx.execute(taken):
+        announces = row.order in (Order.MUTE, Order.UNMUTE)
+        latest[announces, None if announces else row.tenant] = row
+    found: list[Told] = []
+    for row in sorted(latest.values(), key=lambda row: row.id):
+        until_s = row.taken_s + _HELD_S if row.until_s is None and row.order == Order.OPEN else row.until_s
+        if row.order in (Order.OPEN, Order.MUTE) and (until_s is None or until_s > tx.now_s):
+            found.append(Ordered(order=Order(row.order), by=row.by, why=row.why, until_s=until_s, tenant=row.tenant))
+    return found
+
+
+def withheld(tx: Transaction) -> list[Told]:
+    """Customers about to be told, the first first; whoever was told of them already passes them over."""
+    query = sa.select(outbox.c.key).where(WITHHELD).group_by(outbox.c.key).order_by(sa.func.min(outbox.c.created_s))
+    return [Telling(key=row.key) for row in tx.execute(query)]
