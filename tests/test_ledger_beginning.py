@@ -22,6 +22,7 @@ from tests.layer_calls import Clock
 from tests.ledgers import saw
 from tests.lives import LAPSED, WELL
 from tests.test_ledger_fleet import governed, keys, messages, phase, row, untold
+from tests.test_ledger_leaders import failing
 
 
 def ids(ledger: Ledger) -> list[str]:
@@ -104,6 +105,11 @@ def test_incidents_of_a_governor_that_begins_anew_are_taken_for_no_others(ledger
     assert [one["state"] for one in told] == ["opened", "closed"] * 3
     assert [told[at]["incident"] == told[at + 1]["incident"] for at in (0, 2, 4)] == [True] * 3
     assert len({one["incident"] for one in told}) == 3
+    assert len({one["closed"] for one in told}) == 4, "what is over once is over no second time"
+    name = ledger._database.read(lambda tx: tx.row(select(governors))).name
+    ledger.fleet.order(Order.OPEN, by="ada")
+    leader.step()
+    assert [one.id for one in governed(ledger).incidents] == [f"{name}/incident/1"]
 
 
 def test_an_incident_that_is_known_no_more_is_over_for_whoever_was_told_of_it(ledger: Ledger, clock: Clock) -> None:
@@ -178,11 +184,12 @@ def test_a_first_governor_heeds_nothing_that_one_before_was_told(ledger: Ledger,
     assert phase(ledger) == Phase.CLOSED
 
 
-def test_a_governor_that_begins_anew_knows_how_many_connections_there_are(ledger: Ledger, clock: Clock) -> None:
+def test_a_governor_that_begins_again_knows_how_many_connections_there_are(
+    ledger: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger.enroll(keys(7))
     leader = ledger.fleet.leader()
-    leader.step()
-    damages(ledger, leader)
+    failing(leader, monkeypatch)
     leader.step()
     assert leader._governor is not None
     assert leader._governor._missing.connections == 7

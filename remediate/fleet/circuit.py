@@ -70,10 +70,6 @@ class Circuit:
     was_soon: bool = False
     resumed: int = 0
 
-    def __attrs_post_init__(self) -> None:
-        if self.phase == Phase.OPEN and self.incident is None:
-            raise ValueError("expected the incident of a circuit that is open")
-
     @property
     def holds(self) -> bool:
         """Whether nothing starts but canaries and probes."""

@@ -23,13 +23,11 @@ _HELD_S: Final = 3600.0
 
 def close_incidents(tx: Transaction) -> None:
     """Whoever was told that an incident began, and not that it is over, is told so."""
-    query = sa.select(outbox.c.id, outbox.c.message).where(outbox.c.kind == announcing.KIND)
-    found: dict[str, str] = {row.id: row.message for row in tx.execute(query.order_by(outbox.c.created_s))}
-    for identity, content in found.items():
-        incident, _, state = identity.rpartition("/")
-        if state == "opened" and f"{incident}/closed" not in found:
-            closed, message = announcing.closing(content, tx.now_s)
-            posting.put(tx, closed, "", announcing.KIND, message, tx.now_s)
+    is_opening = sa.and_(outbox.c.kind == announcing.KIND, outbox.c.id.endswith("/opened"))
+    opened = sa.select(outbox.c.message).where(is_opening).order_by(outbox.c.created_s)
+    for row in tx.execute(opened).all():
+        identity, content = announcing.closing(row.message, tx.now_s)
+        posting.put(tx, identity, "", announcing.KIND, content, tx.now_s)  # once: what is over already stays as it is
 
 
 def orders_in_force(tx: Transaction) -> list[Told]:

@@ -51,8 +51,9 @@ def is_governed(tx: Transaction) -> bool:
 def tell(tx: Transaction, events: Iterable[Told]) -> None:
     """Tell the governor, in this order.
 
-    What is told while nobody leads is kept until somebody does, or the governor is dismissed. That is no more than
-    one end and one notice of each attempt that was granted, and what people say: who was mended, and who is forgotten.
+    What is told while nobody leads is kept until somebody does, or the governor is dismissed. Then nothing is granted,
+    so that is how attempts end that were granted or waited for before, once each, and what people say: each time that
+    they mend a connection or forget it. The machine alone does not make it grow.
     """
     told = [{"kind": _KIND_OF[type(one)], "event": dumps(attrs.asdict(one))} for one in events]
     if told:
