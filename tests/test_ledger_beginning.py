@@ -291,6 +291,19 @@ def test_a_worker_whose_word_was_lost_is_found_by_the_next_leader(ledger: Ledger
     leader.resign()
     ledger.fleet.leader().step()
     assert not ledger.is_granted(asked), "whoever waits goes on waiting"
-    clock.now_s += 101
-    ledger.fleet.leader().step()
     assert row(ledger, "late").arrival is not None
+
+
+def test_a_worker_that_waits_goes_on_waiting_under_a_governor_that_begins_anew(ledger: Ledger, clock: Clock) -> None:
+    ledger.enroll(keys(9))
+    leader = ledger.fleet.leader()
+    leader.step()
+    asked = ledger.ask("c008", "a job")
+    assert isinstance(asked, Claim)
+    ledger.fleet.order(Order.OPEN, by="ada")
+    damages(ledger, leader).step()
+    assert not ledger.is_granted(asked)
+    assert governed(ledger).waiting == 5
+    waiting = [key for key in keys(9) if row(ledger, key).stage == WAITING]
+    assert len(waiting) == 5
+    assert sorted(row(ledger, key).arrival for key in waiting) == [1, 2, 3, 4, 5]

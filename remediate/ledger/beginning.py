@@ -1,6 +1,6 @@
-"""What a ledger still tells where nothing that was saved of a governor can be read, or there is to be none any more.
+"""What a ledger still tells a governor that may have missed it, or where all that was saved of one is lost.
 
-Knows messages and orders, and nothing of what a governor makes of them.
+Knows rows, messages and orders, and nothing of what a governor makes of them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,33 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from remediate.fleet import Event as Told
-from remediate.fleet import Order, Ordered, Telling
+from remediate.fleet import Order, Ordered, Telling, Wants
 from remediate.ledger import announcing, posting
 from remediate.ledger.database import Transaction
-from remediate.ledger.schema import WITHHELD, fleet_orders, outbox
+from remediate.ledger.schema import FREE, WAITING, WITHHELD, connections, fleet_orders, outbox
 
-__all__ = ["close_incidents", "orders_in_force", "withheld"]
+__all__ = ["ask_again", "close_incidents", "orders_in_force", "unheard", "withheld"]
 
 _HELD_S: Final = 3600.0
 """How long an operator's hold lasts where they did not say."""
+
+
+def ask_again(tx: Transaction) -> None:
+    """Nobody knows any more who waits: they are asked for when they are due, and who is held by a worker at once."""
+    waits = sa.update(connections).where(connections.c.stage == WAITING)
+    is_known = sa.and_(connections.c.arrival.is_not(None), connections.c.leased_until_s <= tx.now_s)
+    tx.execute(waits.where(is_known).values(stage=FREE))
+    tx.execute(waits.values(arrival=None))
+
+
+def unheard(tx: Transaction) -> list[Told]:
+    """Those who wait, and of whom the governor has not heard; perhaps it is yet to be told."""
+    waits = sa.and_(connections.c.stage == WAITING, connections.c.arrival.is_(None))
+    found = tx.execute(sa.select(connections).where(waits).order_by(connections.c.overdue_s, connections.c.key))
+    return [
+        Wants(key=row.key, due_s=tx.now_s if row.overdue_s is None else row.overdue_s, tenant=row.tenant)
+        for row in found
+    ]
 
 
 def close_incidents(tx: Transaction) -> None:

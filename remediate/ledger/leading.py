@@ -43,8 +43,6 @@ _WANTS: Final = sa.and_(connections.c.stage == FREE, connections.c.due_s <= sa.b
 _LAPSED: Final = sa.and_(
     connections.c.stage == GRANTED, connections.c.due_s <= sa.bindparam("now_s"), connections.c.leased_until_s > 0
 )
-_ASK_AGAIN: Final = sa.update(connections).where(connections.c.stage == WAITING).values(stage=FREE)
-_UNHEARD: Final = sa.and_(connections.c.arrival.is_(None), connections.c.leased_until_s <= sa.bindparam("now_s"))
 _UNTAKEN: Final = fleet_orders.c.taken_s.is_(None)
 
 
@@ -166,9 +164,9 @@ class Leader:
             name = row.name if is_first else f"{self._name}/{int(tx.now_s)}/{row.version}"
             governor = Governor(fleet=self._fleet, name=name)
             heard = [] if is_first else beginning.orders_in_force(tx)
-            tx.execute(_ASK_AGAIN)
+            beginning.ask_again(tx)
             beginning.close_incidents(tx)
-        tx.execute(_ASK_AGAIN.where(_UNHEARD), {"now_s": tx.now_s})
+        governing.tell(tx, beginning.unheard(tx))
         return governor, [*heard, *beginning.withheld(tx)]
 
     def _restored(self, tx: Transaction, row: Row[Any]) -> Governor | None:
