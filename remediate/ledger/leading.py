@@ -240,7 +240,10 @@ class Leader:
         if found:
             tx.execute(sa.delete(fleet_events).where(fleet_events.c.id.in_([one.id for one in found])))
         events = [governing.read_told(one.kind, one.event) for one in found]
-        return [one for one in events if one is not None], len(found) >= _MOST
+        known = [one for one in events if one is not None]
+        if len(known) < len(found):  # what those said is to be seen in the rows, as far as it can be
+            known += [*beginning.unheard(tx), *beginning.withheld(tx)]
+        return known, len(found) >= _MOST
 
     def _lapsed(self, tx: Transaction) -> list[Told]:
         """Attempts whose holder has died, or stands still: they are over, and whoever was at them is so no more."""
