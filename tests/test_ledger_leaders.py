@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from remediate.events import Mended
+from remediate.fleet import Order
 from remediate.ledger import Claim, Leader, Ledger, leading
 from remediate.ledger.database import Transaction
-from remediate.ledger.schema import FREE, WAITING, fleet_events, governors
+from remediate.ledger.schema import FREE, GRANTED, WAITING, fleet_events, governors
 from tests.layer_calls import Clock
 from tests.ledgers import saw
 from tests.lives import WELL
@@ -193,3 +194,104 @@ def test_who_waits_is_saved_beside_the_governor_in_the_order_in_which_it_came(le
     leader.resign()
     ledger.fleet.leader().step()
     assert ledger.is_granted(asked)
+
+
+def failing(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that gets as far as it can, and is rolled back."""
+
+    def fails(*_: Any) -> None:
+        raise DiesError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(leader, "_save", fails)
+        with pytest.raises(DiesError):
+            leader.step()
+
+
+def test_a_step_that_is_rolled_back_gives_no_number_that_another_has(
+    ledger: Ledger, other: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.enroll(keys(1))
+    first, second = ledger.fleet.leader(), other.fleet.leader()
+    failing(first, monkeypatch)
+    assert second.step() is not None
+    clock.now_s += 1
+    assert first.step() is None
+    assert second.step() is not None
+    ledger.enroll(["new"])
+    failing(second, monkeypatch)
+    assert first.step() is None
+    assert second.step() is not None, "it leads on, as it did before"
+
+
+def test_who_led_before_a_governor_was_dismissed_has_no_number_of_the_next(
+    ledger: Ledger, other: Ledger, clock: Clock
+) -> None:
+    stalls, second = ledger.fleet.leader(), other.fleet.leader()
+    assert stalls.step() is not None
+    clock.now_s += 26
+    assert other.fleet.dismiss()
+    assert second.step() is not None
+    assert stalls.step() is None
+    assert second.step() is not None
+
+
+def test_who_has_resigned_leads_only_as_anybody_would(ledger: Ledger, other: Ledger, clock: Clock) -> None:
+    first, second = ledger.fleet.leader(), other.fleet.leader()
+    assert first.step() is not None
+    first.resign()
+    assert other.fleet.dismiss()
+    assert second.step() is not None
+    assert first.step() is None
+    first.resign()
+    assert second.step() is not None
+    assert first.step() is None, "it gave up what was not its own"
+
+
+def test_each_governor_of_a_ledger_has_a_name_of_its_own(ledger: Ledger, clock: Clock) -> None:
+    """Also where one who led the one before asks for the next."""
+    leader, found = ledger.fleet.leader(), set()
+    for _ in range(3):
+        leader.step()
+        found.add(ledger._database.read(lambda tx: tx.row(governors.select())).name)
+        leader.resign()
+        assert ledger.fleet.dismiss()
+        clock.now_s += 1
+    assert len(found) == 3
+
+
+def test_whoever_is_forgotten_is_withdrawn_wherever_it_stands(ledger: Ledger, clock: Clock) -> None:
+    def forgets(key: str) -> list[str]:
+        ledger.forget(key)
+        found = ledger._database.read(lambda tx: [one.kind for one in tx.execute(fleet_events.select())])
+        ledger._database.write(lambda tx: tx.execute(fleet_events.delete()))
+        return found
+
+    ledger.enroll(keys(9))
+    assert forgets("c000") == [], "there is nobody to tell"
+    ledger.fleet.leader().step()
+    ledger.enroll(["free"])
+    stages = {key: row(ledger, key).stage for key in [*keys(9)[1:], "free"]}
+    granted = next(key for key, stage in stages.items() if stage == GRANTED)
+    waiting = next(key for key, stage in stages.items() if stage == WAITING)
+    assert stages["free"] == FREE
+    assert [forgets(key) for key in ("free", waiting, granted)] == [
+        *(["withdrawn"], ["withdrawn"]),
+        ["ended", "withdrawn"],
+    ]
+
+
+def test_orders_that_were_taken_are_forgotten_when_nobody_sees_them_any_more(ledger: Ledger, clock: Clock) -> None:
+    for number in range(104):
+        until_s = clock.now_s + 999 if number == 1 else None
+        ledger.fleet.order(Order.UNMUTE, by="ada", why=str(number), until_s=until_s)
+    clock.now_s += 100
+    assert ledger.prune(50) == 0, "the governor was not told"
+    ledger.fleet.leader().step()
+    clock.now_s += 49
+    assert ledger.prune(50) == 0
+    clock.now_s += 2
+    listed = ledger.fleet.orders()
+    assert ledger.prune(50) == 3
+    assert ledger.fleet.orders() == listed
+    assert [one.why for one in ledger.fleet.orders(999)][99:] == ["4", "1"]

@@ -16,7 +16,7 @@ from remediate.errors import InputError
 from remediate.events import Mended, Trigger
 from remediate.fleet import Governor, Order
 from remediate.ledger import Claim, Leader, Ledger, leading
-from remediate.ledger.schema import FREE, WAITING, governors
+from remediate.ledger.schema import FREE, WAITING, fleet_events, governors
 from remediate.upstreams.layer import ApiFailure
 from tests.layer_calls import Clock
 from tests.ledgers import saw
@@ -32,7 +32,7 @@ REFUSED = ApiFailure(call="sync", http_status=503)
 
 @attrs.define
 class Fleet:
-    """A ledger, two who would lead it, and what was seen of starts."""
+    """A ledger, two who would lead it, and what was seen of starts; one that begins anew numbers them anew."""
 
     ledger: Ledger
     clock: Clock
@@ -40,6 +40,7 @@ class Fleet:
     held: list[Claim] = attrs.field(factory=list)
     numbers: dict[int, str] = attrs.field(factory=dict)
     ended: set[int] = attrs.field(factory=set)
+    is_anew: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.ledger.enroll(KEYS)
@@ -49,16 +50,18 @@ class Fleet:
         """Lead, and check that what is saved is what is led."""
         leader = self.leaders[who]
         if leader.step() is not None and leader._governor is not None and not untold(self.ledger):
-            assert self.saved(leader).snapshot() == leader._governor.snapshot()
+            saved = self.saved(leader)
+            assert saved is not None or self.is_anew
+            assert saved is None or saved.snapshot() == leader._governor.snapshot()
 
-    def saved(self, leader: Leader) -> Governor:
+    def saved(self, leader: Leader) -> Governor | None:
         return self.ledger._database.read(lambda tx: leader._restored(tx, tx.row(governors.select())))
 
     def claim(self, limit: int) -> Iterator[Claim]:
         for claim in self.ledger.claim(limit, granted=True):
             start = row(self.ledger, claim.key).start
-            assert start not in self.ended, "an attempt that is over goes on"
-            assert self.numbers.setdefault(start, claim.key) == claim.key
+            assert self.is_anew or start not in self.ended, "an attempt that is over goes on"
+            assert self.is_anew or self.numbers.setdefault(start, claim.key) == claim.key
             yield claim
 
     def work(self, claim: Claim, status: object, answer: object) -> None:
@@ -167,6 +170,17 @@ class Ordering:
         fleet.ledger.fleet.order(self.order, by="ada", until_s=fleet.clock.now_s + 300)
 
 
+def _damage(fleet: Fleet) -> None:
+    """What is saved of the governor can be read by nobody."""
+    fleet.is_anew = True
+    fleet.ledger._database.write(lambda tx: tx.execute(governors.update(), {"snapshot": '{"what": 1}'}))
+
+
+def _lose(fleet: Fleet) -> None:
+    """What the governor was to be told can be read by nobody."""
+    fleet.ledger._database.write(lambda tx: tx.execute(fleet_events.update(), {"kind": "of a later version"}))
+
+
 def _workers_go_on(fleet: Fleet) -> None:
     """Those who wait for their turn, and have it."""
     for claim in fleet.held:
@@ -188,6 +202,7 @@ _moves = st.one_of(
     st.builds(Saying, _key, st.sampled_from(["forgets", "mends"])),
     st.builds(Ordering, st.sampled_from([Order.OPEN, Order.CLOSE])),
     st.just(_workers_go_on),
+    st.sampled_from([_damage, _lose]),
 )
 
 

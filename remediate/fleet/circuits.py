@@ -89,6 +89,8 @@ class Circuits:
         self.refusals.calm, self.refusals.down = fleet.refused_calm, fleet.refused_down
         self.refusals.threshold = fleet.refused_suspicion
         self.turns = Turns(self.tenants)
+        if any(one.phase == Phase.OPEN and one.incident is None for one in (self.everyone, *self.tenants.values())):
+            raise ValueError("expected the incident of a circuit that is open")
 
     def fetch(self) -> Found:
         """What was found since this was asked last."""

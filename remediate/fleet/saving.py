@@ -1,7 +1,9 @@
 """A governor's state as plain data, and back: what JSON can hold, and nothing else.
 
 Knows the types of attrs classes, and nothing of what they are for. Fields that are not given to a class's
-constructor are made anew by it; those marked with :data:`APART` are given by the one who restores.
+constructor are made anew by it; those marked with :data:`APART` are given by the one who restores. Other versions
+save other fields: one that lacks has its default, and one that is unknown is passed over. So a field that is added
+needs a default with which what was saved before goes on.
 """
 
 from __future__ import annotations
@@ -54,27 +56,41 @@ def plain(value: Any, instead: Mapping[str, object] = MappingProxyType({})) -> A
 
 
 def restored(cls: type[T], data: Any, apart: Mapping[str, object]) -> T:
-    """What `plain` made of an object of this class; `apart` has what was not saved, by the name of the field.
+    """What `plain` made of an object of this class, in this version or another.
+
+    Args:
+        apart: what was not saved, by the name of the field.
 
     Raises:
-        InputError: it is no such thing.
+        InputError: it is no such thing: no mapping, of wrong values, or without what has no default.
     """
-    hints = _hints(typing.cast(Any, cls))
-    if not isinstance(data, dict) or set(data) != set(hints):
+    hints, needed = _hints(typing.cast(Any, cls)), _needed(typing.cast(Any, cls))
+    if not isinstance(data, dict) or not needed <= data.keys():
         raise InputError(f"expected what was saved of {cls.__name__}")
     fields = attrs.fields(typing.cast(Any, cls))
     given = {one.name: apart[one.name] for one in fields if _APART in one.metadata and one.name in apart}
     try:
-        saved = {name.lstrip("_"): _restored(hint, data[name], apart) for name, hint in hints.items()}
+        known = {name: _restored(hint, data[name], apart) for name, hint in hints.items() if name in data}
+        return cls(**{name.lstrip("_"): one for name, one in known.items()}, **given)
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"expected what was saved of {cls.__name__}") from error
-    return cls(**saved, **given)
 
 
 @cache
 def _hints(cls: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in attrs.fields(cls) if field.init and _APART not in field.metadata}
+
+
+@cache
+def _needed(cls: Any) -> frozenset[str]:
+    """The fields that nothing can stand in for, so that every version saves them."""
+    fields, hints = attrs.fields_dict(cls), _hints(cls)
+    return frozenset(
+        name
+        for name, hint in hints.items()
+        if fields[name].default is attrs.NOTHING or (attrs.has(hint) and _needed(hint))
+    )
 
 
 def _restored(hint: Any, data: Any, apart: Mapping[str, object]) -> Any:

@@ -12,10 +12,11 @@ import attrs
 import msgspec
 
 from remediate.errors import InputError
-from remediate.fleet import Closed, Incident, Opened, Phase, Standing, Trouble
+from remediate.fleet import Closed, Opened, Standing
+from remediate.fleet.saving import restored
 from remediate.wire import dumps
 
-__all__ = ["KIND", "message", "plain", "read_standing", "write_standing"]
+__all__ = ["KIND", "closing", "message", "plain", "read_standing", "write_standing"]
 
 KIND: Final = "incident"
 """What a message about an incident is called in the outbox."""
@@ -32,16 +33,14 @@ def write_standing(standing: Standing) -> str:
 
 
 def read_standing(text: str) -> Standing:
-    """What was written.
+    """What was written, by this version of this package or another.
 
     Raises:
         InputError: it is no such thing.
     """
     try:
-        fields = msgspec.json.decode(text)
-        found = [Incident(**{**one, "trouble": Trouble(one["trouble"])}) for one in fields["incidents"]]
-        return Standing(**{**fields, "phase": Phase(fields["phase"]), "incidents": tuple(found)})
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        return restored(Standing, msgspec.json.decode(text), {})
+    except (InputError, msgspec.MsgspecError):
         raise InputError("no standing of a fleet", field="standing") from None
 
 
@@ -62,6 +61,18 @@ def message(what: Opened | Closed, at_s: float) -> tuple[str, str]:
         "why": incident.why or None,
     }
     return identity, dumps({"id": identity, "type": KIND, "timestamp": _moment(at_s), "data": content})
+
+
+def closing(opened: str, at_s: float) -> tuple[str, str]:
+    """The id and the JSON of the message that an incident is over of which only the opening is known.
+
+    Args:
+        opened: the message of that, as JSON.
+    """
+    content = msgspec.json.decode(opened)
+    data = content["data"] | {"state": "closed", "closed": _moment(at_s)}
+    identity = f"{data['incident']}/closed"
+    return identity, dumps({"id": identity, "type": KIND, "timestamp": _moment(at_s), "data": data})
 
 
 def _moment(seconds: float) -> str:

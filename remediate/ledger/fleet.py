@@ -15,14 +15,14 @@ from remediate.engine import Engine
 from remediate.errors import InputError
 from remediate.fleet import Fleet, Order, Phase
 from remediate.fleet import Standing as Governed
-from remediate.ledger import announcing, governing, posting
+from remediate.ledger import announcing, beginning, governing, posting
 from remediate.ledger.database import Database, Transaction
 from remediate.ledger.leading import Leader, Tenant
 from remediate.ledger.rows import checked_text
 from remediate.ledger.schema import FREE, GRANTED, connections, fleet_events, fleet_orders, governors
 from remediate.ledger.wording import Closing, Words
 
-__all__ = ["FleetBook", "FleetStanding", "Given", "parameters", "read_fleet"]
+__all__ = ["FleetBook", "FleetStanding", "Given", "parameters", "read_fleet", "taken_before"]
 
 _LISTED: Final = 100
 
@@ -105,11 +105,10 @@ class FleetBook:
         Args:
             tenant: whose neighbour a connection is; None: there are no tenants.
         """
-        now_s = int(self._database.moment())
         return Leader(
             self._database,
             fleet=parameters(self._engine),
-            name=f"{self._engine.policy.name}/fleet/{now_s}",
+            name=f"{self._engine.policy.name}/fleet",
             holder=self._holder,
             lease_s=self._lease_s / 4,
             tenant=tenant,
@@ -157,7 +156,9 @@ class FleetBook:
         return [attrs.evolve(one, order=Order(one.order)) for one in self._database.read(work)]
 
     def dismiss(self) -> bool:
-        """Do without a governor, where nobody leads: what it withheld is delivered; whether there was one.
+        """Do without a governor, where nobody leads; whether there was one.
+
+        What it withheld is delivered, and incidents that were announced are over.
 
         Everybody who remedies this ledger has to do without one, or the next who does not asks for a new one.
         """
@@ -170,6 +171,7 @@ class FleetBook:
                 tx.execute(sa.delete(table))
             tx.execute(sa.update(connections).where(connections.c.stage != FREE), {"stage": FREE, "start": None})
             posting.let_all_go(tx)
+            beginning.close_incidents(tx)
             return True
 
         return self._database.read(governing.is_governed) and self._database.write(work)
@@ -187,6 +189,13 @@ class FleetBook:
 
 
 _GIVEN: Final = ("at_s", "order", "by", "why", "until_s", "tenant", "taken_s")
+
+
+def taken_before(moment_s: float) -> sa.Delete:
+    """Deletes the orders that the governor was told before a moment, and that are neither listed nor hold still."""
+    listed = sa.select(fleet_orders.c.id).order_by(fleet_orders.c.id.desc()).limit(_LISTED)
+    is_old = sa.and_(fleet_orders.c.taken_s < moment_s, sa.func.coalesce(fleet_orders.c.until_s, 0.0) < moment_s)
+    return sa.delete(fleet_orders).where(is_old, fleet_orders.c.id.not_in(listed))
 
 
 def read_fleet(tx: Transaction) -> FleetStanding | None:

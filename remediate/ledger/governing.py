@@ -17,15 +17,17 @@ from sqlalchemy.engine import Row
 from remediate import attempts
 from remediate.attempts import runs
 from remediate.decision import Evidence, Owner
+from remediate.errors import InputError
 from remediate.events import Command, Event, Mended, Notify, Request, WaitUntil
 from remediate.fleet import Ended, Repaired, Telling, Wants, Withdrawn
 from remediate.fleet import Event as Told
+from remediate.fleet.saving import restored
 from remediate.ledger.database import Transaction
 from remediate.ledger.schema import FREE, GRANTED, WAITING, fleet_events, governors
 from remediate.state import State
 from remediate.wire import dumps
 
-__all__ = ["ENDED_BY", "freed", "is_governed", "outcome", "read_told", "resumed", "tell"]
+__all__ = ["ENDED_BY", "forgotten", "freed", "is_governed", "outcome", "read_told", "resumed", "tell"]
 __all__ += ["withholds"]
 
 ENDED_BY: Final = "the end of an incident"
@@ -48,20 +50,22 @@ def is_governed(tx: Transaction) -> bool:
 
 
 def tell(tx: Transaction, events: Iterable[Told]) -> None:
-    """Tell the governor, in this order."""
+    """Tell the governor, in this order.
+
+    What is told while nobody leads is kept until somebody does, or the governor is dismissed. Then nothing is granted,
+    so that is how attempts end that were granted or waited for before, once each, and what people say: each time that
+    they mend a connection or forget it. The machine alone does not make it grow.
+    """
     told = [{"kind": _KIND_OF[type(one)], "event": dumps(attrs.asdict(one))} for one in events]
     if told:
         tx.execute(sa.insert(fleet_events), told)
 
 
 def read_told(kind: str, text: str) -> Told | None:
-    """What was told; None: a version of this package that is not this one wrote it."""
+    """What was told, by this version of this package or another; None: it is nothing that this one knows."""
     try:
-        fields = msgspec.json.decode(text)
-        if kind == "ended":
-            fields["evidence"] = Evidence(fields["evidence"])
-        event: Told = _KINDS[kind](**fields)
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        event: Told = restored(_KINDS[kind], msgspec.json.decode(text), {})
+    except (InputError, msgspec.MsgspecError, KeyError):
         return None
     return event
 
@@ -116,3 +120,10 @@ def freed(tx: Transaction, row: Row[Any]) -> dict[str, Any]:
     elif row.stage == WAITING:
         tell(tx, [Withdrawn(key=row.key)])
     return {"stage": FREE, "start": None}
+
+
+def forgotten(tx: Transaction, row: Row[Any]) -> None:
+    """A connection is forgotten: whatever the governor remembers of it, it is to forget too."""
+    if is_governed(tx):
+        freed(tx, row)
+        tell(tx, [Withdrawn(key=row.key)] if row.stage != WAITING else [])

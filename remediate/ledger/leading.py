@@ -22,7 +22,7 @@ from remediate.errors import InputError
 from remediate.fleet import Directives, Ended, Fleet, Governor, Order, Ordered, Sized, Start, Wants
 from remediate.fleet import Event as Told
 from remediate.fleet.queue import Entry
-from remediate.ledger import announcing, governing, posting, rows
+from remediate.ledger import announcing, beginning, governing, posting, rows
 from remediate.ledger.database import Database, Transaction
 from remediate.ledger.schema import FREE, GRANTED, WAITING, connections, fleet_events, fleet_orders, governors
 
@@ -35,6 +35,8 @@ _log: Final = logging.getLogger("remediate.ledger")
 _ID: Final = 1
 _MOST: Final = 500
 _SIZED_S: Final = 600.0
+_FENCES_A_SECOND: Final = 1e6
+"""A governor that follows one that was dismissed begins above whatever number that one's leaders had."""
 _ONE: Final = sa.select(governors).where(governors.c.id == _ID)
 _MINE: Final = sa.update(governors).where(governors.c.id == _ID)
 _WANTS: Final = sa.and_(connections.c.stage == FREE, connections.c.due_s <= sa.bindparam("now_s"))
@@ -64,7 +66,7 @@ class Leader:
 
     Args:
         fleet: the governor's parameters.
-        name: what a new governor is called, and with it its incidents.
+        name: what a new governor is called, and with it its incidents; when it began is added.
         holder: who leads, for people.
         lease_s: how long it leads without a sign of life, seconds.
         tenant: whose neighbour a connection is; None: there are no tenants.
@@ -91,20 +93,23 @@ class Leader:
         if not has_to:
             return led
         governor: Governor | None = None
+        fence: int | None = None
 
         def work(tx: Transaction) -> Led | None:
-            nonlocal governor
+            nonlocal governor, fence
             governor, self._governor = self._governor, None  # until it is saved, what is here may be ahead
-            row = self._locked(tx)
+            row, heard = self._locked(tx), list[Told]()
+            fence = None if row is None else self._number(row)
             if row is None:
                 return None
             if governor is None or row.version != self._version or row.snapshot is None:
-                governor = self._restored(tx, row)
-            led = self._lead(tx, row, governor)
+                governor, heard = self._taken_over(tx, row)
+            led = self._lead(tx, row, governor, heard)
             self._version = row.version + 1
             return led
 
         led = self._database.write(work)
+        self._fence = fence
         self._governor = governor if led is not None else None
         return led
 
@@ -114,6 +119,7 @@ class Leader:
         mine = _MINE.where(governors.c.fence == self._fence, governors.c.holder == self._holder)
         if self._fence is not None:
             self._database.write(lambda tx: tx.execute(mine, values))
+            self._fence = None
 
     # -- who leads
 
@@ -132,35 +138,55 @@ class Leader:
 
     def _locked(self, tx: Transaction) -> Row[Any] | None:
         """The row of the governor, which nobody else changes meanwhile; None: another leads."""
-        fresh = {"id": _ID, "name": self._name, "leased_until_s": 0.0, "fence": 0, "version": 0}
+        name, fence = f"{self._name}/{int(tx.now_s)}", int(tx.now_s * _FENCES_A_SECOND)
+        fresh = {"id": _ID, "name": name, "leased_until_s": 0.0, "fence": fence, "version": 0}
         tx.execute(tx.insert(governors), fresh)
         row = tx.row(_ONE.with_for_update())
-        if row is None or row.fence == self._fence:
+        if row is None or row.fence == self._fence or row.leased_until_s <= tx.now_s:
             return row
-        if row.leased_until_s > tx.now_s:
-            self._fence = None
-            return None
-        self._fence = row.fence + 1
-        return row
+        return None
 
-    def _restored(self, tx: Transaction, row: Row[Any]) -> Governor:
-        """The governor as it was saved; where that can't be read, a new one, which hears again of all who wait."""
-        if row.snapshot is not None:
-            try:
-                return Governor.restore(msgspec.json.decode(row.snapshot), self._fleet, row.name, _waiting(tx))
-            except (InputError, msgspec.MsgspecError, KeyError, TypeError, ValueError):
-                _log.exception("what was saved of the governor can't be read: it begins anew")
-        tx.execute(sa.update(connections).where(connections.c.stage == WAITING), {"stage": FREE})
-        return Governor(fleet=self._fleet, name=row.name)
+    def _number(self, row: Row[Any]) -> int:
+        """The number under which it leads: its own where it does already, else one that nobody had."""
+        latest: int = row.fence
+        return latest if latest == self._fence else latest + 1
+
+    def _taken_over(self, tx: Transaction, row: Row[Any]) -> tuple[Governor, list[Told]]:
+        """The governor as it was saved, and what it has to hear again.
+
+        Where that can't be read, it is a new one of a name of its own, so that its incidents are taken for no
+        others. It hears again of all who wait and of what operators said; what was announced is over.
+        """
+        self._sized_s = None
+        governor, heard = self._restored(tx, row), list[Told]()
+        if governor is None:
+            is_first = row.snapshot is None
+            name = row.name if is_first else f"{self._name}/{int(tx.now_s)}/{row.version}"
+            governor = Governor(fleet=self._fleet, name=name)
+            heard = [] if is_first else beginning.orders_in_force(tx)
+            beginning.ask_again(tx)
+            beginning.close_incidents(tx)
+        governing.tell(tx, beginning.unheard(tx))
+        return governor, [*heard, *beginning.withheld(tx)]
+
+    def _restored(self, tx: Transaction, row: Row[Any]) -> Governor | None:
+        """The governor as it was saved; None: it was not, or that can't be read."""
+        if row.snapshot is None:
+            return None
+        try:
+            return Governor.restore(msgspec.json.decode(row.snapshot), self._fleet, row.name, _waiting(tx))
+        except (InputError, msgspec.MsgspecError, KeyError, TypeError, ValueError):
+            _log.exception("what was saved of the governor can't be read: it begins anew")
+            return None
 
     # -- a step
 
-    def _lead(self, tx: Transaction, row: Row[Any], governor: Governor) -> Led:
+    def _lead(self, tx: Transaction, row: Row[Any], governor: Governor, heard: Sequence[Told]) -> Led:
         lapsed = self._lapsed(tx)
         told, is_behind = self._told(tx)
         wants = [] if is_behind else self._wants(tx)  # what is yet to be told may be of one of them
         is_behind = is_behind or len(wants) >= _MOST
-        events: Sequence[Told] = [*self._sized(tx), *self._orders(tx), *told, *lapsed, *wants]
+        events: Sequence[Told] = [*heard, *self._sized(tx), *self._orders(tx), *told, *lapsed, *wants]
         started = 0
         while True:
             directives = governor.step(tx.now_s, events)
@@ -178,9 +204,10 @@ class Leader:
 
     def _save(self, tx: Transaction, row: Row[Any], governor: Governor, wake_s: float | None) -> None:
         values = {
+            "name": governor.name,
             "holder": self._holder,
             "leased_until_s": tx.now_s + self._lease_s,
-            "fence": self._fence,
+            "fence": self._number(row),
             "version": row.version + 1,
             "wake_s": wake_s,
             "snapshot": msgspec.json.encode(governor.snapshot(waiting=False)).decode(),
@@ -213,7 +240,10 @@ class Leader:
         if found:
             tx.execute(sa.delete(fleet_events).where(fleet_events.c.id.in_([one.id for one in found])))
         events = [governing.read_told(one.kind, one.event) for one in found]
-        return [one for one in events if one is not None], len(found) >= _MOST
+        known = [one for one in events if one is not None]
+        if len(known) < len(found):  # what those said is to be seen in the rows, as far as it can be
+            known += [*beginning.unheard(tx), *beginning.withheld(tx)]
+        return known, len(found) >= _MOST
 
     def _lapsed(self, tx: Transaction) -> list[Told]:
         """Attempts whose holder has died, or stands still: they are over, and whoever was at them is so no more."""
@@ -282,10 +312,18 @@ def _wait(
         for key, entry in entries.items()
         if key in started or key in governor.waiting
     ]
-    asked = [one.key for one in told if isinstance(one, Wants) and one.key in governor.waiting]
+    said = {one.key: one for one in told if isinstance(one, Wants)}
+    asked = [key for key in said if key in governor.waiting]
+    passed = [key for key in said if key not in governor.waiting and key not in started]
+    governing.tell(tx, [said[key] for key in passed if _is_unheard(tx, key)])
     for statement, written in ((_WAITS, new), (_STILL_WAITS, [_as_row(key, governor.waiting[key]) for key in asked])):
         if written:
             tx.execute(statement, written)
+
+
+def _is_unheard(tx: Transaction, key: str) -> bool:
+    row = rows.locked(tx, key)
+    return row is not None and row.stage == WAITING and row.arrival is None
 
 
 def _as_row(key: str, entry: Entry) -> dict[str, Any]:

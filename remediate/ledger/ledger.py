@@ -35,7 +35,7 @@ from remediate.events import (
 from remediate.ledger import attempting, governing, posting, reading, rows
 from remediate.ledger.attempting import TURN_S, Attempt
 from remediate.ledger.database import IN_MEMORY, Database, Transaction
-from remediate.ledger.fleet import FleetBook, parameters
+from remediate.ledger.fleet import FleetBook, parameters, taken_before
 from remediate.ledger.reading import Journaled, Overview, Standing
 from remediate.ledger.recording import Claim, Recorder, due_again_s, given_up
 from remediate.ledger.schema import connections, journal
@@ -329,7 +329,7 @@ class Ledger:
             row = rows.locked(tx, rows.checked_key(key))
             if row is None:
                 raise InputError("no such connection is known", field="key")
-            governing.freed(tx, row)
+            governing.forgotten(tx, row)
             posting.forget(tx, key)
             for table in (journal, connections):
                 tx.execute(sa.delete(table).where(table.c.key == key))
@@ -372,9 +372,10 @@ class Ledger:
         return self._database.read(partial(reading.decisions, after=after, limit=limit, key=key))
 
     def prune(self, older_than_s: float) -> int:
-        """Forget journal entries and delivered messages of that age, seconds; how many. All else stays."""
+        """Forget journal entries, delivered messages and old orders of that age, seconds; how many. All else stays."""
         before_s = self.moment() - older_than_s
-        gone = self._database.write(lambda tx: tx.execute(posting.delivered_before(before_s)).rowcount)
+        old = (posting.delivered_before(before_s), taken_before(before_s))
+        gone = self._database.write(lambda tx: sum(tx.execute(one).rowcount for one in old))
         while entries := self._database.write(partial(rows.prune, before_s=before_s)):
             gone += entries
         return gone
