@@ -56,10 +56,10 @@ def _held(connections: int, *, synced: bool) -> Driven:
 def test_all_that_were_held_are_repaired_however_long_it_takes_until_they_start() -> None:
     driven = _held(200, synced=False)
     while driven.governor.standing.phase == Phase.OPEN:
-        driven.follow(driven.clock_s + 1.0, ALIVE)
+        driven.follow(driven.clock_s + 10.0, ALIVE)
     driven.want(["late"])
     while driven.governor.standing.phase == Phase.RECOVERING:
-        driven.follow(driven.clock_s + 10.0, ALIVE, takes_s=20.0)
+        driven.follow(driven.clock_s + 60.0, ALIVE, takes_s=20.0)
     assert driven.governor.waiting, "the incident is over, and not all have started"
     driven.follow(driven.clock_s + 10_000.0, ALIVE)
     assert driven.repaired == {f"c{number}": "fleet/incident/1" for number in range(200)}
