@@ -128,7 +128,7 @@ def test_tenants_that_fell_ill_together_are_probed_as_soon_as_one_is_well() -> N
     assert attempts.circuits.tenants["a"].phase == Phase.RECOVERING
     assert attempts.circuits.tenants["b"].probe_s <= attempts.now_s
     assert attempts.circuits.tenants["late"].probe_s > attempts.now_s
-    assert attempts.circuits.fetch().resumed == {"a": "fleet/incident/1"}
+    assert attempts.circuits.fetch().resumed == {"a": "x/incident/1"}
 
 
 def test_no_time_teaches_nothing_of_calm_times() -> None:

@@ -97,7 +97,7 @@ def _restored(hint: Any, data: Any, apart: Mapping[str, object]) -> Any:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (UnionType, typing.Union):
         return None if data is None else _restored(next(one for one in inner if one is not type(None)), data, apart)
-    if origin is dict:
+    if origin in (dict, Mapping):
         return {inner[0](key): _restored(inner[1], one, apart) for key, one in data.items()}
     if origin is not None and not isinstance(data, list):
         raise TypeError("expected a list")
