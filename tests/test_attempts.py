@@ -67,6 +67,24 @@ def test_a_sync_that_is_not_let_begin_tells_of_syncs_too() -> None:
     assert told == Outcome(evidence=Evidence.UPSTREAM, synced=True, refused=True, retry_after_s=None)
 
 
+def test_a_trigger_that_left_no_trace_has_not_ended() -> None:
+    flight = Flight(number=1, at_s=0.0, before="")
+    before = evolve(State(key="a"), flight=flight)
+    after, wait = evolve(before, flight=None, refused=1), WaitUntil(id="w", at_s=9.0)
+    assert outcome(before, after, [_seen(DOWN, 1.0)], wait) == Outcome(
+        evidence=Evidence.ALIVE, synced=False, refused=False, retry_after_s=None
+    )
+    ended = outcome(before, evolve(after, refused=0), [_seen(DOWN, 1.0)], wait)
+    assert ended is not None
+    assert ended.synced
+
+
+def test_an_attempt_is_over_where_somebody_else_has_to_act_though_a_sync_runs() -> None:
+    stuck = evolve(State(key="a"), syncing_since_s=0.0)
+    assert outcome(stuck, stuck, [_seen(SYNCING, 9.0)], WaitUntil(id="w", at_s=99.0)) is None
+    assert outcome(stuck, stuck, [_seen(SYNCING, 9.0)], WaitUntil(id="w", at_s=99.0, rests=True)) is not None
+
+
 def test_what_nobody_knows_to_run_is_not_taken_to() -> None:
     state = State(key="a")
     flight = Flight(number=1, at_s=0.0, before="", is_answered=True)

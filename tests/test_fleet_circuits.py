@@ -28,6 +28,7 @@ class _Attempts:
         probes: str | None = None,
         began_s: float | None = None,
         synced: bool = True,
+        refused: bool = False,
     ) -> None:
         """One ends; as a probe of everyone's circuit (empty) or of a tenant's, where that is said."""
         self.now_s += 1
@@ -37,7 +38,8 @@ class _Attempts:
             circuit.sends_probe(self.number, self.now_s, 1.0)
         at_s = self.now_s if began_s is None else began_s
         flight = Flight(self.number, at_s, Purpose.WORK, tenant, 0.0)
-        self.circuits.ended(Ended(key=key, number=self.number, evidence=evidence, synced=synced), flight, self.now_s)
+        ended = Ended(key=key, number=self.number, evidence=evidence, synced=synced, refused=refused)
+        self.circuits.ended(ended, flight, self.now_s)
 
     def fail(self, count: int, tenant: str | None = None) -> None:
         """So many fail, of as many connections."""
@@ -159,8 +161,8 @@ def test_in_a_brown_out_three_failed_syncs_of_a_connection_are_excused_until_it_
     attempts = _degraded()
     attempts.circuits.fetch()
 
-    def is_excused(*, synced: bool = True) -> bool:
-        attempts.end(Evidence.UPSTREAM, "c", synced=synced)
+    def is_excused(*, synced: bool = True, refused: bool = False) -> bool:
+        attempts.end(Evidence.UPSTREAM, "c", synced=synced, refused=refused)
         excused = "c" in attempts.circuits.fetch().repairs
         for one in range(9):
             attempts.end(Evidence.ALIVE, f"other{one}")
@@ -170,6 +172,8 @@ def test_in_a_brown_out_three_failed_syncs_of_a_connection_are_excused_until_it_
     attempts.end(Evidence.ALIVE, "c")
     assert is_excused()
     assert not is_excused(synced=False), "a call that failed is repeated as it is"
+    attempts.end(Evidence.ALIVE, "c")
+    assert not is_excused(refused=True), "nor is what upstream has no room for tried again at once"
 
 
 def test_who_failed_in_a_tenant_s_incident_is_repaired_at_its_end_and_nobody_else() -> None:

@@ -293,5 +293,7 @@ def test_the_queue_of_an_outage_is_drained_until_nobody_waits() -> None:
     assert began_s - 10.0 <= (pacer.drains_s or 0.0) <= began_s
     world.run(60.0)
     assert pacer.drains_s is not None
+    assert world.driven.governor._owed.held
     world.run(3600.0)
     assert pacer.drains_s is None
+    assert not world.driven.governor._owed.held
