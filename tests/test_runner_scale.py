@@ -6,7 +6,6 @@ Plain runs leave it out, for it takes a minute.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
@@ -25,6 +24,7 @@ from remediate.simulation.running import simulate
 from remediate.simulation.scenario import Fault, Scenario, Wrong
 from remediate.upstreams.layer.client import AsyncLayerClient
 from remediate.upstreams.layer.sandbox import Hostility, Sandbox, serving
+from tests.test_runner import FastTime
 from tests.thoroughness import only_in_whole_runs
 
 SPEED = 60.0
@@ -41,19 +41,6 @@ SCENARIO = Scenario(
     faults=(Fault(wrong=Wrong.FAILURE, begins_s=1_500.0, lasts_s=1_200.0, jitter_s=0.0),),
 )
 SEEDS = range(3)
-
-
-class FastTime:
-    """A clock that runs faster, and the sleep that belongs to it."""
-
-    def __init__(self) -> None:
-        self._began_s = time.monotonic()
-
-    def __call__(self) -> float:
-        return 1_800_000_000 + (time.monotonic() - self._began_s) * SPEED
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / SPEED)
 
 
 def _tenant(key: str) -> str:
@@ -147,7 +134,7 @@ def _median(seen: list[Figures]) -> Outcome:
 
 @only_in_whole_runs
 def test_an_outage_takes_as_long_as_it_does_simulated_and_costs_as_many_calls(tmp_path: Path) -> None:
-    clock = FastTime()
+    clock = FastTime(SPEED)
     sandbox = Sandbox(clock=clock, calls_per_s=None, sync_s=SCENARIO.sync_s, start_lag_s=3)
     for number in range(SCENARIO.connections):
         sandbox.add(f"b{number}")

@@ -94,7 +94,7 @@ class Retrying:
 
     def wait_s(self, task: Task, seen: Seen) -> float | None:
         """How long to wait after a failure; None: the tool gives up."""
-        raise NotImplementedError
+        raise NotImplementedError  # each tool has its own
 
     def permits(self) -> bool:
         """Whether an attempt is let through."""

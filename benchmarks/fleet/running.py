@@ -69,8 +69,8 @@ class _Watch:
         self.premature = self.duplicates = 0
         self._told: dict[str, Trouble | None] = {}
         self._sync, self._tell = world.sync, people.tell
-        world.sync = self.sync  # type: ignore[method-assign]
-        people.tell = self.tell  # type: ignore[method-assign]
+        world.sync = self.sync  # type: ignore[method-assign]  # whoever looks after the fleet calls it
+        people.tell = self.tell  # type: ignore[method-assign]  # the same
 
     def sync(self, connection: Connection) -> Answer:
         self.premature += self._knows(connection)

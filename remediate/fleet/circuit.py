@@ -19,6 +19,7 @@ __all__ = ["Circuit"]
 _JITTER = 0.25
 """No outage ends at the same moment of every round."""
 _SOONER = 0.2
+"""So much of the first pause follows a probe that told nothing."""
 _STALE_S = 3600.0
 """A suspicion that nobody confirms for so long, and that nobody is left to confirm, is dropped."""
 _SHARED_JITTER = 0.5

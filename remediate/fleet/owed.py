@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import attrs
 
+from remediate.fleet.found import TENANT
 from remediate.fleet.queue import Entry
 
 __all__ = ["Held", "Owed"]
 
 _EVERYONE = ""
-_TENANT = "tenant "
 
 
 @attrs.frozen
@@ -61,4 +61,4 @@ class Owed:
 
 
 def _whose(tenant: str | None) -> str:
-    return _EVERYONE if tenant is None else _TENANT + tenant
+    return _EVERYONE if tenant is None else TENANT + tenant
