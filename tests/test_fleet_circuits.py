@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from remediate.decision import Evidence
-from remediate.fleet import Ended, Fleet, Opened, Order, Ordered, Phase, Purpose, Trouble
+from remediate.fleet import Closed, Ended, Fleet, Opened, Order, Ordered, Phase, Purpose, Trouble
 from remediate.fleet.circuits import Circuits
 from remediate.fleet.found import whose
 from remediate.fleet.window import Flight, Window
@@ -174,6 +174,42 @@ def test_in_a_brown_out_three_failed_syncs_of_a_connection_are_excused_until_it_
     assert not is_excused(synced=False), "a call that failed is repeated as it is"
     attempts.end(Evidence.ALIVE, "c")
     assert not is_excused(refused=True), "nor is what upstream has no room for tried again at once"
+
+
+def test_who_failed_too_often_in_a_brown_out_is_repaired_at_its_end() -> None:
+    attempts = _degraded()
+    circuits = attempts.circuits
+    incident = circuits.latest
+    for _ in range(5):
+        attempts.end(Evidence.UPSTREAM, "c")
+        for one in range(9):
+            attempts.end(Evidence.ALIVE, f"other{one}")
+    assert circuits.fetch().repairs["c"] == incident
+    circuits.everyone.since_s = attempts.now_s  # as a false alarm in between leaves it
+    well_s = circuits.everyone.well_s + FLEET.settle_s
+    circuits.advance(well_s - 1, is_idle=False)
+    assert circuits.fetch().repairs == {}
+    circuits.advance(well_s, is_idle=False)
+    found = circuits.fetch()
+    assert found.repairs == {"c": incident}, "and nobody who is well"
+    assert [type(one) for one in found.announced] == [Closed]
+    assert circuits.everyone.phase == Phase.CLOSED
+
+
+def test_who_failed_while_a_fleet_recovered_is_repaired_once_it_has() -> None:
+    attempts = _open()
+    attempts.end(Evidence.ALIVE, "probe", probes="")
+    circuits = attempts.circuits
+    incident = circuits.latest
+    assert "c0" in circuits.fetch().repairs
+    for _ in range(5):
+        attempts.end(Evidence.UPSTREAM, "late")
+        for one in range(20):
+            attempts.end(Evidence.ALIVE, f"other{one}")
+    circuits.fetch()
+    circuits.advance(attempts.now_s + FLEET.settle_s, is_idle=False)
+    assert circuits.everyone.phase == Phase.CLOSED
+    assert circuits.fetch().repairs == {"late": incident}, "c0 has been repaired"
 
 
 def test_who_failed_in_a_tenant_s_incident_is_repaired_at_its_end_and_nobody_else() -> None:

@@ -374,10 +374,13 @@ class Circuits:
         circuit.close()
 
     def _end(self, circuit: Circuit, now_s: float) -> None:
-        """Its incident is over; whoever was told of its beginning is told of its end."""
-        if circuit.incident is not None and circuit.announced:
-            closed = Closed(incident=circuit.incident, closed_s=now_s - self.behind_s, failed=circuit.failed)
-            self.found.announced.append(closed)
+        """Its incident is over: who failed in it is repaired, and who was told of its beginning is told of its end."""
+        incident = circuit.incident
+        if incident is not None:
+            self._repair_all(incident, incident.since_s + self.behind_s)
+            if circuit.announced:
+                closed = Closed(incident=incident, closed_s=now_s - self.behind_s, failed=circuit.failed)
+                self.found.announced.append(closed)
         circuit.failed = 0
 
     def _incident(
