@@ -187,9 +187,9 @@ def test_who_failed_too_often_in_a_brown_out_is_repaired_at_its_end() -> None:
     assert circuits.fetch().repairs["c"] == incident
     circuits.everyone.since_s = attempts.now_s  # as a false alarm in between leaves it
     well_s = circuits.everyone.well_s + FLEET.settle_s
-    circuits.advance(well_s - 1, is_idle=False)
+    circuits.advance(well_s - 1)
     assert circuits.fetch().repairs == {}
-    circuits.advance(well_s, is_idle=False)
+    circuits.advance(well_s)
     found = circuits.fetch()
     assert found.repairs == {"c": incident}, "and nobody who is well"
     assert [type(one) for one in found.announced] == [Closed]
@@ -207,7 +207,7 @@ def test_who_failed_while_a_fleet_recovered_is_repaired_once_it_has() -> None:
         for one in range(20):
             attempts.end(Evidence.ALIVE, f"other{one}")
     circuits.fetch()
-    circuits.advance(attempts.now_s + FLEET.settle_s, is_idle=False)
+    circuits.advance(attempts.now_s + FLEET.settle_s)
     assert circuits.everyone.phase == Phase.CLOSED
     assert circuits.fetch().repairs == {"late": incident}, "c0 has been repaired"
 

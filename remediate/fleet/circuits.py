@@ -277,11 +277,13 @@ class Circuits:
 
     # -- from one phase to another
 
-    def advance(self, now_s: float, *, is_idle: bool) -> None:
-        """Let time pass. Where nobody is left who could confirm a suspicion, it is dropped after a while."""
-        if is_idle and self.everyone.is_stale(now_s):
-            self.everyone.stands()
-            self._reset(was_well=False)
+    def dismiss(self) -> None:
+        """A suspicion that nobody is left to confirm is dropped."""
+        self.everyone.stands()
+        self._reset(was_well=False)
+
+    def advance(self, now_s: float) -> None:
+        """Let time pass."""
         if self.everyone.is_well(now_s):
             self._close(self.everyone, now_s)
         for tenant in self.turns.due(now_s):

@@ -69,3 +69,6 @@ class Asked:
     drop: list[str] = attrs.field(factory=list)
     repairs: list[tuple[str, str]] = attrs.field(factory=list)
     announced: list[Opened | Closed] = attrs.field(factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.starts or self.tell or self.drop or self.repairs or self.announced)

@@ -252,7 +252,9 @@ class Governor:
         if self._missing.seen or circuits.missing is not None:
             self._missing.forget(now_s)
             circuits.guard(self._missing, now_s)
-        circuits.advance(now_s, is_idle=not self._window.held and self._queue.first() is None)
+        if circuits.everyone.is_stale(now_s) and not self._window.held and self._queue.first() is None:
+            circuits.dismiss()
+        circuits.advance(now_s)
         if circuits.found:
             self._follow(circuits.fetch())
         tells_s = self._say()
@@ -307,11 +309,11 @@ class Governor:
             if self._queue.entries[key].runs:
                 self._start(key, Purpose.WORK)
                 continue
-            ready_s, has_room = self._ready_s(), self._window.has_room
-            if has_room and ready_s > self._now_s:
-                return ready_s
-            if not has_room or (self._pacer.is_trying and self._window.held):
+            if not self._window.has_room or (self._pacer.is_trying and self._window.held):
                 return self._window.next_s()
+            ready_s = self._ready_s()
+            if ready_s > self._now_s:
+                return ready_s
             self._start(key, Purpose.WORK)
             self._pacer.started(self._now_s)
         return self._window.next_s() if circuit.holds else inf
@@ -378,10 +380,13 @@ class Governor:
     # -- what is asked for
 
     def _directives(self, next_s: float) -> Directives:
+        wake_s = shown_s(next_s, self._now_s, self._clock_s or 0.0, self._circuits.behind_s)
+        if not self._out:
+            return Directives(wake_s=wake_s)
         out, self._out = self._out, Asked()
         return Directives(
             starts=tuple(out.starts),
-            wake_s=shown_s(next_s, self._now_s, self._clock_s or 0.0, self._circuits.behind_s),
+            wake_s=wake_s,
             tell=tuple(out.tell),
             drop=tuple(out.drop),
             repairs=tuple(out.repairs),

@@ -82,6 +82,8 @@ class Window:
     pace: float = 1.0
     _by_age: deque[tuple[str, int]] = attrs.field(factory=deque, init=False)
     _all: deque[tuple[str, int]] = attrs.field(factory=deque, init=False)
+    _quiet_s: float = attrs.field(default=-inf, init=False)
+    """Until then no attempt can lapse, or be forgotten."""
 
     def __attrs_post_init__(self) -> None:
         self.limit = max(self.limit, float(self.fleet.least))
@@ -136,6 +138,8 @@ class Window:
 
     def lapse(self, now_s: float) -> list[tuple[str, Flight]]:
         """Attempts that hold no place any more, from now on."""
+        if now_s < self._quiet_s:
+            return []
         lapsed, after_s = [], self.lapses_after_s
         while self._by_age:
             key, number = self._by_age[0]
@@ -148,7 +152,13 @@ class Window:
                 lapsed.append((key, flight))
             self._by_age.popleft()
         self._forget(now_s, max(_FORGOTTEN_S, after_s))
+        lapses_s = self._since_s(self._by_age, now_s) + self.fleet.lapse_s
+        self._quiet_s = min(lapses_s, self._since_s(self._all, now_s) + _FORGOTTEN_S)
         return lapsed
+
+    def _since_s(self, by_age: deque[tuple[str, int]], now_s: float) -> float:
+        """When the first of them started, and any later one has or will."""
+        return self.flights[by_age[0][0]].at_s if by_age else now_s
 
     def _forget(self, now_s: float, after_s: float) -> None:
         while self._all:
