@@ -315,3 +315,14 @@ def test_looks_at_what_is_well_raise_the_pace_as_syncs_do() -> None:
         driven.at(driven.clock_s + 2.0)
         driven.answer(ALIVE, synced=False)
     assert driven.governor.standing.waiting == 0
+
+
+def test_what_upstream_had_no_room_for_has_not_got_through() -> None:
+    driven = Driven.of()
+    driven.want(["a", "b"])
+    (a, b) = driven.starts
+    passed = driven.governor._pacer.passed
+    driven.say(Ended(key=a.key, number=a.number, evidence=UPSTREAM, refused=True))
+    assert not passed, "or the pace would follow what is turned away"
+    driven.say(Ended(key=b.key, number=b.number, evidence=UPSTREAM))
+    assert len(passed) == 1

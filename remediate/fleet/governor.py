@@ -212,7 +212,7 @@ class Governor:
         if is_limit and not self._circuits.everyone.holds:
             self._pacer.turned_away(name, flight.tenant, event.retry_after_s or 0.0, now_s)
             return
-        if evidence != Evidence.NONE:
+        if evidence != Evidence.NONE and not event.refused:
             self._pacer.got_through(name, now_s)
         self._circuits.ended(event, flight, now_s)
 
