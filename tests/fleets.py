@@ -189,7 +189,8 @@ class Driven:
         if any(self.running[one.key].holds for one in asked.starts if one.purpose == Purpose.WORK):
             assert standing.under_way <= standing.places
         if any(one.purpose == Purpose.CANARY for one in asked.starts):
-            assert standing.under_way <= fleet.canaries
+            assert standing.under_way <= max(fleet.canaries, standing.places)
+            assert sum(one.start.purpose == Purpose.CANARY for one in holding) <= fleet.canaries
         if standing.phase == Phase.OPEN and asked.starts:
             waits_s = fleet.probe_first_s * 0.999
             probes = [one for one in holding if one.start.purpose == Purpose.PROBE]

@@ -326,3 +326,24 @@ def test_what_upstream_had_no_room_for_has_not_got_through() -> None:
     assert not passed, "or the pace would follow what is turned away"
     driven.say(Ended(key=b.key, number=b.number, evidence=UPSTREAM))
     assert len(passed) == 1
+
+
+def test_a_suspicion_that_those_under_way_do_not_confirm_is_tried_by_others_before_long() -> None:
+    driven = Driven.of(Fleet(least=40, canaries=3, lapse_s=1000.0))
+    driven.want(KEYS[:20])
+    driven.want(KEYS[20:])
+    driven.at(100.0)
+    for key in KEYS[:4]:
+        driven.end(key, UPSTREAM)
+    assert driven.governor.standing.phase == Phase.CONFIRMING
+    driven.want(["new1", "new2", "new3", "new4"])
+    assert not {"new1"} & {one.key for one in driven.starts}, "so many are under way that they will tell soon"
+    assert driven.wake_s == 130.0
+    driven.at(129.9)
+    assert [one for one in driven.starts if one.purpose == Purpose.CANARY] == []
+    driven.at(130.0)
+    assert [one.key for one in driven.starts if one.purpose == Purpose.CANARY] == ["new1", "new2"], "c3 has confirmed"
+    driven.end("c10", ALIVE)
+    assert driven.governor.standing.phase == Phase.CONFIRMING, "it began before the trouble did"
+    driven.end("new1", ALIVE)
+    assert driven.governor.standing.phase == Phase.CLOSED

@@ -171,3 +171,65 @@ def test_it_is_not_cut_before_calm_times_are_known() -> None:
     window = Window(fleet=FLEET, mean=1.0, hold_s=4.0, calm_s=10.0, limit=60.0)
     window.cut(100.0)
     assert window.limit == 60.0
+
+
+def _busy(held: int, hold_s: float) -> Window:
+    """A window that has seen an hour of calm, in which each of so many attempts took so long."""
+    window = _window()
+    for number in range(held):
+        window.start(f"c{number}", Purpose.WORK, _entry(), float(number))
+    window.went_well(hold_s, hold_s, calm=True, is_full=False)
+    _calm(window, 60.0)
+    _calm(window)
+    return window
+
+
+def test_where_attempts_take_long_fewer_of_them_wait_at_upstream() -> None:
+    short, long = _busy(40, 5.0), _busy(40, 200.0)
+    assert (short.target, short.most) == (120.0, 240.0)
+    assert long.target == pytest.approx(40 * (2 + 13 / 200))
+    assert long.most == pytest.approx(40 * (2 + 35 / 200))
+    long.begin(again=False)
+    assert long.limit == long.most
+    long.went_well(200.0, 4000.0, calm=False, is_full=True)
+    assert long.limit == long.most, "as far as a queue lets it grow"
+    long.limit = 100.0
+    long.went_well(200.0, 4000.0, calm=False, is_full=True)
+    assert long.limit == 100.0, "what is more already stays"
+
+
+def test_a_refused_sync_says_that_upstream_is_full_where_looks_are_answered() -> None:
+    window = _busy(40, 20.0)
+    assert window.limit == 40 * (2 + 13 / 20)
+    window.failed(5000.0, synced=True, refused=False)
+    window.failed(5000.0, synced=False, refused=False)
+    window.failed(5059.9, synced=True, refused=True)
+    assert (window.limit, window.pace) == (40 * (2 + 13 / 20), 1.0), "a look failed within a minute"
+    window.failed(5060.0, synced=True, refused=True)
+    assert (window.limit, window.pace) == (34.0, 0.85)
+    window.failed(5079.9, synced=True, refused=True)
+    assert window.limit == 34.0, "one that was under way before says no more"
+    window.failed(5080.0, synced=True, refused=True)
+    assert (window.limit, window.pace) == (0.85 * 34, pytest.approx(0.7225))
+    for at_s in range(6000, 16_000, 100):
+        window.failed(float(at_s), synced=True, refused=True)
+    assert (window.limit, window.pace) == (4.0, 0.1)
+
+
+def test_nothing_is_full_before_calm_times_are_known() -> None:
+    window = _window()
+    window.start("a", Purpose.WORK, _entry(), 0.0)
+    _calm(window, 599.0)
+    window.failed(700.0, synced=True, refused=True)
+    assert (window.limit, window.pace) == (4.0, 1.0)
+    _calm(window, 1.0)
+    window.failed(700.0, synced=True, refused=True)
+    assert window.pace == 0.85
+
+
+def test_those_that_began_since_a_moment_are_counted() -> None:
+    window = _busy(5, 5.0)
+    assert [window.begun(since_s) for since_s in (-inf, 0.0, 2.0, 4.0, 4.1)] == [5, 5, 3, 1, 0]
+    window.end("c3", 4)
+    window.start("runs", Purpose.WORK, _entry(runs=True), 9.0)
+    assert [window.begun(since_s) for since_s in (-inf, 2.0, 3.0, 9.0)] == [4, 2, 1, 0]

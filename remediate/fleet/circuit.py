@@ -22,6 +22,8 @@ _SOONER = 0.2
 """So much of the first pause follows a probe that told nothing."""
 _STALE_S = 3600.0
 """A suspicion that nobody confirms for so long, and that nobody is left to confirm, is dropped."""
+_PATIENCE_S = 30.0
+"""So long those confirm a suspicion that were under way when it arose; then only those that could also refute it."""
 _SHARED_JITTER = 0.5
 """Tenants that share their probes: whichever is probed first tells of the others, so they go apart."""
 
@@ -84,6 +86,10 @@ class Circuit:
         """Whether nobody has confirmed a suspicion for long."""
         return self.phase == Phase.CONFIRMING and now_s >= self.voted_s + _STALE_S
 
+    def waits_long(self, now_s: float) -> bool:
+        """Whether nobody has confirmed a suspicion for a while, though many were under way when it arose."""
+        return self.phase == Phase.CONFIRMING and now_s >= self.voted_s + _PATIENCE_S
+
     def stands(self) -> None:
         """The suspicion was wrong: it is as before."""
         if self.incident is None:
@@ -135,7 +141,8 @@ class Circuit:
             hangs_s = min((at_s for at_s in self.out.values() if at_s > now_s), default=inf)
             return self.probe_s if self.probe_s > now_s else hangs_s
         if self.phase == Phase.CONFIRMING:
-            return inf if self.is_stale(now_s) else self.voted_s + _STALE_S
+            moments = (self.voted_s + _PATIENCE_S, self.voted_s + _STALE_S)
+            return min((one for one in moments if one > now_s), default=inf)
         return self.well_s + self.fleet.settle_s if self.phase == Phase.RECOVERING else inf
 
     def _wait_s(self, now_s: float, patience: float) -> float:

@@ -336,8 +336,7 @@ class Circuits:
 
     def _of(self, tenant: str) -> Circuit:
         """A tenant's circuit."""
-        new = Circuit(fleet=self.fleet, name=f"{self.name}/{tenant}")
-        return self.tenants.setdefault(tenant, new)
+        return self.tenants.setdefault(tenant, Circuit(fleet=self.fleet, name=f"{self.name}/{tenant}"))
 
     def _open(self, circuit: Circuit, incident: Incident, now_s: float, probe_s: float | None = None) -> None:
         circuit.incident, circuit.trouble = incident, incident.trouble

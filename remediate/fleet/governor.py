@@ -212,6 +212,8 @@ class Governor:
         if is_limit and not self._circuits.everyone.holds:
             self._pacer.turned_away(name, flight.tenant, event.retry_after_s or 0.0, now_s)
             return
+        if evidence in FAILS and not self._circuits.everyone.holds:
+            self._window.failed(now_s, synced=event.synced, refused=event.refused)
         if evidence != Evidence.NONE and not event.refused:
             self._pacer.got_through(name, now_s)
         self._circuits.ended(event, flight, now_s)
@@ -337,8 +339,10 @@ class Governor:
     @property
     def _wants_canary(self) -> bool:
         """Whether more attempts are needed to confirm a suspicion than are under way."""
-        circuit = self._circuits.everyone
-        return circuit.phase == Phase.CONFIRMING and circuit.voted + self._window.held < self.fleet.canaries
+        circuit, window = self._circuits.everyone, self._window
+        is_late = circuit.waits_long(self._now_s) and window.has_room
+        under_way = window.begun(circuit.since_s) if is_late else window.held
+        return circuit.phase == Phase.CONFIRMING and circuit.voted + under_way < self.fleet.canaries
 
     def _repair(self, key: str, incident: str) -> None:
         """One was in an incident that is over: where it waits for a start, it is repaired at that."""

@@ -22,10 +22,19 @@ _CALM_S = 3600.0
 _WARM_S = 600.0
 """So much of calm times must have been seen before they bound anything."""
 _SLOW = 4.0
+"""An attempt that takes so many times as long as in calm times says that upstream is full."""
 _SLOWEST = 0.1
 _QUICKENS = 0.003
 _GROWTH = 1.0
-"""An attempt that takes so many times as long as in calm times says that upstream is full."""
+_BUSY = 2.0
+"""So many times as many under way as in calm times keep upstream busy."""
+_QUEUED_S = 13.0
+_DRAINING_S = 35.0
+"""The starts of so many seconds may wait at upstream beyond that, in calm times and after an outage."""
+_FULL = 0.85
+"""So much of what was under way when upstream had no room for one more is let through, and so much of the pace."""
+_ANSWERED_S = 60.0
+"""Where no look has failed for so long, upstream answers: what it refuses then, it has no room for."""
 _LAPSES = 6.0
 """An attempt lapses after so many times as long as in calm times, if that is longer than the policy says."""
 _FORGOTTEN_S = 3600.0
@@ -66,7 +75,9 @@ class Window:
         calm_s: for how long calm times were seen.
         hold_s: how long an attempt took then, on average; 0: not known yet.
         number: of the latest start.
-        cut_s: when the limit was lowered last.
+        cut_s: when the limit was lowered last, because upstream was slow.
+        full_s: when it was, because upstream had no room.
+        unanswered_s: when a look failed last.
         pace: the share of its usual rate that upstream seems to take, up to 1.
     """
 
@@ -79,6 +90,8 @@ class Window:
     hold_s: float = 0.0
     number: int = 0
     cut_s: float = -inf
+    full_s: float = -inf
+    unanswered_s: float = -inf
     pace: float = 1.0
     _by_age: deque[tuple[str, int]] = attrs.field(factory=deque, init=False)
     _all: deque[tuple[str, int]] = attrs.field(factory=deque, init=False)
@@ -104,7 +117,19 @@ class Window:
     @property
     def target(self) -> float:
         """The limit that calm times call for."""
-        return max(float(self.fleet.least), self.fleet.headroom * self.mean)
+        return self._limit(1.0, _QUEUED_S)
+
+    @property
+    def most(self) -> float:
+        """The limit after an outage, and what a queue may let it grow to."""
+        return self._limit(2.0, _DRAINING_S)
+
+    def _limit(self, share: float, queued_s: float) -> float:
+        """So many times the usual headroom; less where attempts take long, lest many of them wait at upstream."""
+        headroom = share * self.fleet.headroom
+        if self.hold_s:
+            headroom = min(headroom, _BUSY + queued_s / self.hold_s)
+        return max(share * self.fleet.least, headroom * self.mean)
 
     @property
     def rate(self) -> float:
@@ -170,6 +195,17 @@ class Window:
                 del self.flights[key]
             self._all.popleft()
 
+    def begun(self, since_s: float) -> int:
+        """How many of those that hold a place have started since then."""
+        begun = 0
+        for key, number in reversed(self._by_age):
+            flight = self.flights.get(key)
+            if flight is not None and flight.number == number:
+                if flight.at_s < since_s:
+                    break
+                begun += 1
+        return begun
+
     def next_s(self) -> float:
         """When the next attempt lapses, if it does not end before; inf: none does."""
         while self._by_age:
@@ -199,7 +235,7 @@ class Window:
         elif is_full and (self.limit < self.target or self.calm_s < _WARM_S):
             self.limit += _GROWTH
         elif is_full:
-            self.limit = min(self.limit + _GROWTH / 4, 2 * self.target)
+            self.limit = max(self.limit, min(self.limit + _GROWTH / 4, self.most))
 
     def cut(self, now_s: float) -> None:
         """Upstream is full: fewer at once, down to a little more than in calm times."""
@@ -208,7 +244,21 @@ class Window:
             self.pace = max(_SLOWEST, 0.7 * self.pace)
             self.cut_s = now_s
 
+    def failed(self, now_s: float, *, synced: bool, refused: bool) -> None:
+        """A call or a sync failed. One that was not let begin, while looks are answered, says that upstream is full."""
+        if not synced:
+            self.unanswered_s = now_s
+        elif refused and now_s >= max(self.unanswered_s + _ANSWERED_S, self.full_s + self.hold_s):
+            self._full(now_s)
+
+    def _full(self, now_s: float) -> None:
+        """Fewer at once than upstream had no room for, and slower."""
+        if self.calm_s >= _WARM_S:
+            self.limit = max(float(self.fleet.least), _FULL * min(self.limit, self.held))
+            self.pace = max(_SLOWEST, _FULL * self.pace)
+            self.full_s = now_s
+
     def begin(self, *, again: bool) -> None:
         """After an outage: begin with what drains the queue; with half of that where it was too much."""
         self.pace = max(_SLOWEST, self.pace / 2) if again else 1.0
-        self.limit = max(float(self.fleet.least), 2 * self.target * self.pace)
+        self.limit = max(float(self.fleet.least), self.most * self.pace)
