@@ -171,8 +171,8 @@ def test_while_a_queue_is_drained_minutes_are_smoothed() -> None:
         pacer.tokens, pacer.filled_s = 0.0, now_s
         return pacer.ready_s(now_s, 0.001, 1.0) - now_s
 
-    assert gap_s(1300.0) == pytest.approx(60 / (1.2 * mean))
-    assert gap_s(1360.0) == pytest.approx(60 / (1.2 * 340 / 5)), "the first minute is too long ago"
+    assert gap_s(1300.0) == pytest.approx(60 / (1.12 * mean))
+    assert gap_s(1360.0) == pytest.approx(60 / (1.12 * 340 / 5)), "the first minute is too long ago"
     pacer.drains_s = None
     assert gap_s(1360.0) == pytest.approx(60.0), "nothing got through in the latest"
 

@@ -134,12 +134,18 @@ def test_every_strategy_runs(strategy: str) -> None:
 def test_the_command_writes_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     main(["outage-10m", "--seeds", "1", "--connections", "20", "--from", "5"])
     said = capsys.readouterr()
-    assert said.out.startswith(
-        "# Fleets\n\nWritten by `python -m benchmarks.fleet --seeds 1 --from 5 --connections 20`"
-    )
+    command = "python -m benchmarks.fleet --seeds 1 --from 5 --connections 20 --sync-s 4 --backlog-s 90"
+    assert said.out.startswith(f"# Fleets\n\nWritten by `{command}`")
     assert "\n## outage-10m\n" in said.out
     assert all(f"\n| {strategy} | " in said.out for strategy in STRATEGIES)
     assert len(said.err.splitlines()) == len(STRATEGIES)
+
+
+def test_the_command_runs_some_strategies_in_another_world(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["outage-10m", "--seeds", "1", "--connections", "20", "--sync-s", "60", "--backlog-s", "45", "--only", ORACLE])
+    said = capsys.readouterr()
+    assert "--connections 20 --sync-s 60 --backlog-s 45`" in said.out
+    assert [one.split(",")[1].strip() for one in said.err.splitlines()] == [OURS, ORACLE]
 
 
 def test_a_scenario_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -25,13 +26,17 @@ Job = tuple[Entry, str, int]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write the report."""
     asked = _parser().parse_args(arguments)
-    chosen = [_sized(one, asked.connections) for one in ENTRIES if not asked.scenarios or one.name in asked.scenarios]
+    world = {"connections": asked.connections, "sync_s": asked.sync_s, "backlog_s": asked.backlog_s}
+    chosen = [_placed(one, world) for one in ENTRIES if not asked.scenarios or one.name in asked.scenarios]
     drawn = seeds(asked.seeds, asked.drawn_from)
-    jobs = [(entry, strategy, seed) for entry in chosen for strategy in _strategies(entry) for seed in drawn]
+    jobs = [
+        (entry, strategy, seed) for entry in chosen for strategy in _strategies(entry, asked.only) for seed in drawn
+    ]
     outcomes: dict[str, dict[str, list[Outcome]]] = {one.name: {} for one in chosen}
     for (entry, strategy, _), outcome in zip(jobs, _ran(jobs, asked.jobs), strict=True):
         outcomes[entry.name].setdefault(strategy, []).append(outcome)
     command = f"--seeds {asked.seeds} --from {asked.drawn_from} --connections {asked.connections}"
+    command += f" --sync-s {asked.sync_s:g} --backlog-s {asked.backlog_s:g}"
     said = f"Written by `python -m benchmarks.fleet {command}`: medians, and the worst in brackets."
     head = ["# Fleets", "", said, ""]
     report = "\n".join([*head, *lines(chosen, outcomes, asked.connections)]) + "\n"
@@ -48,18 +53,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=_positive, default=7, help="how many (default 7)")
     parser.add_argument("--from", type=int, default=1, dest="drawn_from", help="what they are drawn from (default 1)")
     parser.add_argument("--connections", type=_positive, default=10_000, help="how many (default 10,000)")
+    parser.add_argument("--sync-s", type=_positive, default=4, help="how long a sync takes on average (default 4)")
+    parser.add_argument(
+        "--backlog-s", type=_positive, default=90, help="upstream refuses what would wait longer (default 90)"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        type=_one_of(STRATEGIES),
+        default=STRATEGIES,
+        help=f"default: all of {', '.join(STRATEGIES)}; {OURS} always runs",
+    )
     parser.add_argument("--jobs", type=_positive, default=1, help="processes (default 1)")
     parser.add_argument("--out", type=Path, help="the file to write (default: stdout)")
     return parser
 
 
 def _one_of(names: Sequence[str]) -> Callable[[str], str]:
-    def scenario(text: str) -> str:
+    def name(text: str) -> str:
         if text not in names:
             raise ValueError(text)
         return text
 
-    return scenario
+    return name
 
 
 def _positive(text: str) -> int:
@@ -69,14 +85,14 @@ def _positive(text: str) -> int:
     return number
 
 
-def _sized(entry: Entry, connections: int) -> Entry:
-    return attrs.evolve(entry, scenario=attrs.evolve(entry.scenario, connections=connections))
+def _placed(entry: Entry, world: Mapping[str, Any]) -> Entry:
+    return attrs.evolve(entry, scenario=attrs.evolve(entry.scenario, **world))
 
 
-def _strategies(entry: Entry) -> list[str]:
+def _strategies(entry: Entry, only: Sequence[str]) -> list[str]:
     if not entry.is_contest:
         return [OURS]
-    return [one for one in STRATEGIES if one != ORACLE or entry.has_oracle]
+    return [one for one in STRATEGIES if one == OURS or (one in only and (one != ORACLE or entry.has_oracle))]
 
 
 def _ran(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:

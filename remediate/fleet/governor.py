@@ -223,7 +223,7 @@ class Governor:
         if not event.synced:
             return
         self._troubled.discard(event.key)
-        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s
+        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s and not self._queue.entries
         is_full = self._window.held + 1 >= int(self._window.limit) and bool(self._queue.entries)
         self._window.went_well(self._now_s - flight.at_s, self._now_s, calm=is_calm, is_full=is_full)
         if event.evidence == Evidence.ALIVE and self._notices.well(event.key):
@@ -318,7 +318,7 @@ class Governor:
                 return ready_s
             self._start(key, Purpose.WORK)
             self._pacer.started(self._now_s)
-        return self._window.next_s() if circuit.holds else inf
+        return self._window.next_s() if circuit.holds or not self._window.has_room else inf
 
     def _test(self, circuit: Circuit) -> None:
         """Nothing leaves the queue but what tells whether there is trouble, and whether it is over."""
@@ -328,9 +328,9 @@ class Governor:
             self._probe(key, circuit, 1.0)
 
     def _probe_tenants(self) -> None:
-        """Probe the tenants that are held alone, where it is time."""
-        turns = self._circuits.turns
-        for tenant in turns.probed(self._now_s):
+        """Probe the tenants that are held alone, where it is time: no more at once than there is room for."""
+        turns, window = self._circuits.turns, self._window
+        for tenant in turns.probed(self._now_s, max(0, int(window.limit) - window.held)):
             key = self._queue.first_of(tenant)
             if key is not None:
                 self._probe(key, self._circuits.tenants[tenant], turns.patience)

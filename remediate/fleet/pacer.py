@@ -23,7 +23,7 @@ _LARGE = 0.2
 _UNUSED_S = 600.0
 _AHEAD = 2.2
 _GROWS = 1.15
-_DRAINS = 1.2
+_DRAINS = 1.12
 _SMOOTH_S = 300.0
 """The pace at which a long queue is drained follows so much of what got through, so no minute is far above another."""
 _SHORTEST_S = 1e-3

@@ -73,11 +73,13 @@ class Turns:
         """Tenants whose circuit time has changed; what it is now is to be said."""
         return self._ordered(self.agenda.due(now_s)) if self.agenda.next_s <= now_s else []
 
-    def probed(self, now_s: float) -> list[str]:
-        """Tenants of which a probe is due, where anything has happened since this was asked last."""
+    def probed(self, now_s: float, most: int) -> list[str]:
+        """Tenants of which a probe is due, where anything has happened since this was asked last; others ask again."""
         asking = [tenant for tenant in self._asking if self._circuits[tenant].wants_probe(now_s)]
-        self._asking.clear()
-        return self._ordered(asking)
+        self._asking = set(asking)
+        chosen = self._ordered(asking)[:most]
+        self._asking.difference_update(chosen)
+        return chosen
 
     def _ordered(self, tenants: list[str]) -> list[str]:
         """In the order of the circuits."""
