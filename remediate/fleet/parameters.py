@@ -34,6 +34,7 @@ class Fleet:
         lapse_s: an attempt that has not ended so long after its start holds no place any more, seconds;
             default 120.
         headroom: the most attempts under way, as a multiple of those under way in calm times, from 1; default 3.
+            Where attempts take long it is about 2: the rest would wait at upstream.
         least: the most attempts under way are never fewer, from 1; default 4.
         settle_s: an incident is over when so long nothing has failed, seconds; default 300.
         pace_share: the share of what got through in the last minute that is asked of a limit of calls; default 0.9.
