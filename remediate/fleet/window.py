@@ -32,7 +32,8 @@ _QUEUED_S = 13.0
 _DRAINING_S = 35.0
 """The starts of so many seconds may wait at upstream beyond that, in calm times and after an outage."""
 _FULL = 0.85
-"""So much of what was under way when upstream had no room for one more is let through, and so much of the pace."""
+"""So much of what was under way may be so at once when upstream had no room for one more. The pace stays: where
+triggers fail by chance, not for want of room, those that do not must be enough."""
 _ANSWERED_S = 60.0
 """Where no look has failed for so long, upstream answers: what it refuses then, it has no room for."""
 _LAPSES = 6.0
@@ -245,17 +246,16 @@ class Window:
             self.cut_s = now_s
 
     def failed(self, now_s: float, *, synced: bool, refused: bool) -> None:
-        """A call or a sync failed. One that was not let begin, while looks are answered, says that upstream is full."""
+        """A call or a sync failed. One that was not let begin, while looks are answered, says that upstream is full.
+
+        Then fewer may be under way than were.
+        """
         if not synced:
             self.unanswered_s = now_s
-        elif refused and now_s >= max(self.unanswered_s + _ANSWERED_S, self.full_s + self.hold_s):
-            self._full(now_s)
-
-    def _full(self, now_s: float) -> None:
-        """Fewer at once than upstream had no room for, and slower."""
-        if self.calm_s >= _WARM_S:
+            return
+        is_full = refused and now_s >= max(self.unanswered_s + _ANSWERED_S, self.full_s + self.hold_s)
+        if is_full and self.calm_s >= _WARM_S:
             self.limit = max(float(self.fleet.least), _FULL * min(self.limit, self.held))
-            self.pace = max(_SLOWEST, _FULL * self.pace)
             self.full_s = now_s
 
     def begin(self, *, again: bool) -> None:
