@@ -197,8 +197,7 @@ class Governor:
         self._troubled.discard(key)
 
     def _ended(self, event: Ended, flight: Flight) -> None:
-        now_s, evidence = self._now_s, event.evidence
-        name = whose(event.key, flight.tenant)
+        now_s, evidence, name = self._now_s, event.evidence, whose(event.key, flight.tenant)
         if evidence == Evidence.MISSING:
             self._missing.add(event.key, now_s)
         if evidence in ANSWERS:
@@ -223,8 +222,10 @@ class Governor:
         if not event.synced:
             return
         self._troubled.discard(event.key)
-        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s and not self._queue.entries
-        is_full = self._window.held + 1 >= int(self._window.limit) and bool(self._queue.entries)
+        waits = bool(self._queue.entries)
+        is_calm = self._circuits.everyone.phase == Phase.CLOSED and not self._pacer.gap_s
+        is_calm = is_calm and not (waits and self._window.is_warm)
+        is_full = waits and self._window.held + 1 >= int(self._window.limit)
         self._window.went_well(self._now_s - flight.at_s, self._now_s, calm=is_calm, is_full=is_full)
         if event.evidence == Evidence.ALIVE and self._notices.well(event.key):
             self._out.drop.append(event.key)

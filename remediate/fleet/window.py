@@ -111,6 +111,11 @@ class Window:
         return self.held < int(self.limit)
 
     @property
+    def is_warm(self) -> bool:
+        """Whether so much of calm times was seen that it bounds anything."""
+        return self.calm_s >= _WARM_S
+
+    @property
     def lapses_after_s(self) -> float:
         """How long an attempt holds its place."""
         return max(self.fleet.lapse_s, _LAPSES * self.hold_s)
@@ -135,7 +140,7 @@ class Window:
     @property
     def rate(self) -> float:
         """Starts a second in calm times, fewer where that is too much now; 0: not known yet."""
-        return self.pace * self.mean / self.hold_s if self.calm_s >= _WARM_S and self.hold_s else 0.0
+        return self.pace * self.mean / self.hold_s if self.is_warm and self.hold_s else 0.0
 
     @property
     def burst(self) -> float:
@@ -221,7 +226,7 @@ class Window:
         """So long it was calm, with as many under way as there are."""
         self.calm_s = min(self.calm_s + seconds, _CALM_S)
         if self.calm_s > 0:
-            usual = self.held if self.calm_s < _WARM_S else min(self.held, 2 * self.mean + 1)
+            usual = self.held if not self.is_warm else min(self.held, 2 * self.mean + 1)
             self.mean += (usual - self.mean) * min(1.0, seconds / self.calm_s)
         if self.limit < self.target:
             self.limit = self.target
@@ -233,14 +238,14 @@ class Window:
         self.pace = min(1.0, self.pace + _QUICKENS)
         if took_s > _SLOW * self.hold_s:
             self.cut(now_s)
-        elif is_full and (self.limit < self.target or self.calm_s < _WARM_S):
+        elif is_full and (self.limit < self.target or not self.is_warm):
             self.limit += _GROWTH
         elif is_full:
             self.limit = max(self.limit, min(self.limit + _GROWTH / 4, self.most))
 
     def cut(self, now_s: float) -> None:
         """Upstream is full: fewer at once, down to a little more than in calm times."""
-        if now_s >= self.cut_s + _SLOW * self.hold_s and self.calm_s >= _WARM_S:
+        if now_s >= self.cut_s + _SLOW * self.hold_s and self.is_warm:
             self.limit = max(float(self.fleet.least), 1.5 * self.mean, 0.7 * self.limit)
             self.pace = max(_SLOWEST, 0.7 * self.pace)
             self.cut_s = now_s
@@ -254,7 +259,7 @@ class Window:
             self.unanswered_s = now_s
             return
         is_full = refused and now_s >= max(self.unanswered_s + _ANSWERED_S, self.full_s + self.hold_s)
-        if is_full and self.calm_s >= _WARM_S:
+        if is_full and self.is_warm:
             self.limit = max(float(self.fleet.least), _FULL * min(self.limit, self.held))
             self.full_s = now_s
 
