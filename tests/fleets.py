@@ -188,6 +188,9 @@ class Driven:
         assert len(young) <= standing.under_way <= len(holding)
         if any(self.running[one.key].holds for one in asked.starts if one.purpose == Purpose.WORK):
             assert standing.under_way <= standing.places
+        if standing.phase not in (Phase.OPEN, Phase.CONFIRMING) and asked.starts:
+            probes = [one for one in asked.starts if one.purpose == Purpose.PROBE]
+            assert not probes or standing.under_way <= standing.places, "tenants are probed as there is room"
         if any(one.purpose == Purpose.CANARY for one in asked.starts):
             assert standing.under_way <= max(fleet.canaries, standing.places)
             assert sum(one.start.purpose == Purpose.CANARY for one in holding) <= fleet.canaries
